@@ -1,0 +1,33 @@
+"""The front door of the conversation core, as far as the workspace uses it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from bot.events import Address, Author, Event
+from bot.ports import Backend, Form, Level, Shelf, Suggestion
+from bot.replies import Receipt
+
+
+class CommandLine(Protocol):
+    """One command, as the page lists it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def usage(self) -> str: ...
+    @property
+    def summary(self) -> str: ...
+
+
+class Core(Protocol):
+    """See ``bot.desk.Bot``; every method that stores something raises ``StoreError``."""
+
+    async def receive(self, event: Event) -> Receipt: ...
+    async def form(self, address: Address, author: Author, direct: bool, level: Level | None = None) -> Form: ...
+    async def suggest(self, line: str, address: Address, author: Author, direct: bool) -> Sequence[Suggestion]: ...
+    def commands(self) -> Sequence[CommandLine]: ...
+    def shelf(self, platform: str) -> Shelf: ...
+    def backend(self) -> Backend: ...
+    async def use_key(self, key: str, url: str = "", remember: bool = False) -> Backend: ...
