@@ -1,0 +1,284 @@
+"""``Completions`` over HTTP: any server that speaks the OpenAI chat completions protocol.
+
+The law of this file: what people have seen is never taken back. Attempts are repeated, changed or handed to another
+model only before the first visible piece; after the first text a failure is ``Cut``. A stream is whole when the model
+said why it finished or the closing mark came, and broken otherwise. Everything else is decided in pure modules: the
+body (``request``), the meaning of bytes (``reader``) and of failures (``failures``), whether to try again
+(``retries``) and whether there is room (``limits``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+
+import httpx
+import msgspec
+
+from bot.errors import CompletionFailed, Cut
+from bot.llm import failures
+from bot.llm.config import LlmConfig
+from bot.llm.durations import in_words
+from bot.llm.exchange import Broken, Exchange, open_client, send
+from bot.llm.failures import Asked
+from bot.llm.limits import Limits
+from bot.llm.line import Line, TooLong
+from bot.llm.models import Catalogue, guess_server
+from bot.llm.reader import AnswerReader, NotTheProtocol, ProviderSaid
+from bot.llm.request import build_body, wants_stream
+from bot.llm.retries import Remedy, Retries, Step, Verdict
+from bot.llm.wire import Problem, decode_models, read_error_body
+from bot.ports import Backend, CompletionRequest, LimitState, ModelProfile, Piece, Switched, Waiting
+
+_OK = 200
+_WORTH_SAYING = 1.0
+
+
+class _Failed(Exception):
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(verdict.error.kind)
+        self.verdict = verdict
+
+
+class ChatCompletions:
+    """One model server. ``chance`` gives the jitter of retries, a random number in [0, 1)."""
+
+    def __init__(self, config: LlmConfig, *, chance: Callable[[], float] = random.random) -> None:
+        self._config = config
+        self._chance = chance
+        self._client = open_client(config)
+        self._catalogue = Catalogue(config.server or guess_server(config.kind, config.base_url))
+        self._limits = Limits()
+        self._line = Line(self._limits, config.patience)
+        self._refused: dict[str, set[str]] = {}
+        self._listed: tuple[float, tuple[ModelProfile, ...]] | None = None
+        self._tidying: set[asyncio.Task[None]] = set()
+
+    async def stream(self, request: CompletionRequest) -> AsyncGenerator[Sequence[Piece], None]:
+        """See ``Completions.stream``."""
+        chain = tuple(
+            dict.fromkeys((request.model or self._config.model, *(request.fallbacks or self._config.fallbacks)))
+        )
+        for place, model in enumerate(chain):
+            others = place + 1 < len(chain)
+            try:
+                async with aclosing(self._with_model(request, model, others)) as batches:
+                    async for batch in batches:
+                        yield batch
+                return
+            except _Failed as failed:
+                if not others or not failed.verdict.others_may:
+                    raise failed.verdict.error from None
+                yield [Switched(chain[place + 1], f"`{model}` {_clause(failed.verdict.error)}")]
+
+    async def models(self) -> Sequence[ModelProfile]:
+        """See ``Completions.models``."""
+        if self._listed is not None and _now() - self._listed[0] < self._config.models_ttl:
+            return self._listed[1]
+        asked = self._asked(self._config.model)
+        try:
+            async with asyncio.timeout(min(10.0, self._config.headers_timeout)):
+                response = await self._client.get("/models")
+        except TimeoutError:
+            raise failures.judge_silence(asked, timed_out=True).error from None
+        except (httpx.HTTPError, OSError):
+            raise failures.judge_silence(asked, timed_out=False).error from None
+        if response.status_code != _OK:
+            problem = read_error_body(response.content)
+            raise failures.judge_status(response.status_code, response.headers, problem, asked).error
+        try:
+            profiles = self._catalogue.learn(decode_models(response.content).data or [])
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise failures.judge_gibberish(asked).error from None
+        self._listed = (_now(), profiles)
+        return profiles
+
+    def profile(self, model: str) -> ModelProfile:
+        """See ``Completions.profile``."""
+        return self._catalogue.facts(model).profile
+
+    def limits(self) -> Sequence[LimitState]:
+        """See ``Completions.limits``."""
+        return self._limits.states(_now())
+
+    def backend(self) -> Backend:
+        """See ``Completions.backend``."""
+        return Backend(self._config.kind, self._name, self._config.base_url, self._config.model)
+
+    async def close(self) -> None:
+        """End what is still open; running streams break."""
+        for task in tuple(self._tidying):
+            task.cancel()
+        await asyncio.gather(*self._tidying, return_exceptions=True)
+        await self._client.aclose()
+
+    async def _with_model(
+        self, request: CompletionRequest, model: str, others: bool
+    ) -> AsyncGenerator[Sequence[Piece], None]:
+        """All attempts with one model. Raises ``_Failed`` before anything was shown, ``CompletionFailed`` after."""
+        retries = Retries(patience=self._config.patience, others=others, step=self._config.backoff)
+        tokens = request.prompt_tokens + (request.max_completion_tokens or 0)
+        again, fresh = False, False
+        while True:
+            if again or not self._line.is_free(model, tokens):
+                async with aclosing(self._wait_in_line(model, tokens, again)) as waits:
+                    async for waiting in waits:
+                        yield [waiting]
+            self._limits.spend(model, tokens, _now())
+            began = _now()
+            reader = AnswerReader(show_reasoning=request.show_reasoning, prefill=request.prefill)
+            try:
+                exchange = await self._open(request, model, fresh)
+                async with aclosing(self._read(exchange, reader, request, model)) as batches:
+                    async for batch in batches:
+                        yield batch
+                return
+            except _Failed as failed:
+                verdict = failed.verdict
+                if reader.text_seen:
+                    raise Cut(verdict.error.kind, user_text=_cut_text(verdict.error)) from None
+                if reader.shown:
+                    raise verdict.error from None
+                decision = retries.after(verdict, _now() - began, self._chance())
+                if decision.step is not Step.AGAIN:
+                    raise _Failed(await self._explained(verdict, model, request)) from None
+            if verdict.remedy is Remedy.DROP:
+                self._refused.setdefault(model, set()).add(verdict.field)
+            if verdict.remedy is Remedy.REST:
+                self._limits.close(model, decision.seconds, _now())
+            elif decision.seconds:
+                if decision.seconds >= _WORTH_SAYING:
+                    yield [Waiting(decision.seconds, f"trying again in about {in_words(decision.seconds)}")]
+                await asyncio.sleep(decision.seconds)
+            again, fresh = verdict.remedy is Remedy.REST, decision.fresh
+
+    async def _wait_in_line(self, model: str, tokens: int, again: bool) -> AsyncGenerator[Waiting, None]:
+        try:
+            async with aclosing(self._line.wait(model, tokens, again=again)) as waits:
+                async for waiting in waits:
+                    yield waiting
+        except TooLong as wait:
+            raise _Failed(failures.judge_line(wait.seconds, self._asked(model))) from None
+
+    async def _open(self, request: CompletionRequest, model: str, fresh: bool) -> Exchange:
+        """Send the request; returns once a success status is there."""
+        asked = self._asked(model)
+        facts, rules = self._catalogue.facts(model), self._catalogue.rules
+        body = build_body(request, model, facts, rules, self._refused.get(model, ()))
+        try:
+            exchange = await send(self._client, self._config, body, fresh=fresh)
+        except Broken as broken:
+            raise _Failed(failures.judge_silence(asked, timed_out=broken.timed_out)) from None
+        self._limits.learn(model, exchange.headers, _now())
+        if exchange.status == _OK:
+            return exchange
+        try:
+            problem = read_error_body(await exchange.body())
+        except Broken:
+            problem = Problem()
+        finally:
+            await exchange.close()
+        raise _Failed(failures.judge_status(exchange.status, exchange.headers, problem, asked))
+
+    async def _read(
+        self, exchange: Exchange, reader: AnswerReader, request: CompletionRequest, model: str
+    ) -> AsyncGenerator[Sequence[Piece], None]:
+        """The answer of one successful exchange. Raises ``_Failed`` at whatever point it breaks."""
+        asked = self._asked(model)
+        lost: Verdict | None = None
+        rest: list[Piece] = []
+        try:
+            if _is_streamed(exchange, request):
+                while not reader.done and (data := await exchange.read()):
+                    if pieces := reader.feed(data):
+                        yield pieces
+                rest = reader.end()
+            else:
+                rest = reader.whole(await exchange.body())
+        except Broken as broken:
+            rest = reader.end()
+            lost = None if reader.reason else failures.judge_broken(asked, timed_out=broken.timed_out)
+        except ProviderSaid as said:
+            rest, lost = reader.salvage(), failures.judge_status(0, {}, said.problem, asked)
+        except NotTheProtocol:
+            rest, lost = reader.salvage(), failures.judge_gibberish(asked)
+        finally:
+            if reader.done and lost is None:
+                self._leave(exchange)
+            else:
+                await exchange.close()
+        lost = lost or _missing(reader, asked)
+        if lost is None:
+            yield [*rest, reader.finished(model, exchange.headers.get("x-request-id", ""))]
+            return
+        if rest:
+            yield rest
+        raise _Failed(lost)
+
+    def _leave(self, exchange: Exchange) -> None:
+        """Let the connection go back for reuse without keeping the answer waiting for it."""
+        task = asyncio.get_running_loop().create_task(exchange.drain())
+        self._tidying.add(task)
+        task.add_done_callback(self._tidying.discard)
+
+    async def _explained(self, verdict: Verdict, model: str, request: CompletionRequest) -> Verdict:
+        """A missing model's sentence names the models there are: ask for the list when it was never read."""
+        if verdict.error.kind != "model" or self._listed is not None:
+            return verdict
+        try:
+            await self.models()
+        except CompletionFailed:
+            return verdict
+        problem = Problem(code="model_not_found")
+        return failures.judge_status(404, {}, problem, self._asked(model))
+
+    def _asked(self, model: str) -> Asked:
+        return Asked(self._name, model, self._catalogue.replacement(model), self._catalogue.names())
+
+    @property
+    def _name(self) -> str:
+        return self._config.name or self._catalogue.rules.name
+
+
+def _is_streamed(exchange: Exchange, request: CompletionRequest) -> bool:
+    """Whether events come, as the response itself says. Raises ``NotTheProtocol`` when it is neither they nor JSON."""
+    kind = exchange.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind in ("text/event-stream", "application/json"):
+        return kind == "text/event-stream"
+    if kind:
+        raise NotTheProtocol(kind)
+    return wants_stream(request)
+
+
+def _missing(reader: AnswerReader, asked: Asked) -> Verdict | None:
+    """Why what was read to its end is not an answer; ``None`` when it is one."""
+    if not reader.done and not reader.reason:
+        return failures.judge_broken(asked, timed_out=False)
+    if not reader.text_seen:
+        thought = reader.reasoning_seen or bool(reader.usage and reader.usage.reasoning_tokens)
+        return failures.judge_empty(reader.reason, thought=thought)
+    return None
+
+
+def _clause(error: CompletionFailed) -> str:
+    """Why another model answers, as the end of a sentence."""
+    return {
+        "rate_limit": "has used up its limit",
+        "capacity": "is over capacity",
+        "model": "is not available",
+        "too_large": "does not take a question this large",
+        "context": "has too small a window",
+        "key": "may not be used with this key",
+    }.get(error.kind, "did not answer")
+
+
+def _cut_text(error: CompletionFailed) -> str:
+    if error.kind == "unreachable":
+        return ""
+    return "The model provider stopped in the middle of the answer."
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,189 @@
+"""One HTTP exchange with a model server: sending, waiting for headers, reading with a guard against silence, closing.
+
+Knows httpx and nothing of completions. ``Silent`` and ``Broken`` say what was missing, not which library noticed:
+transports raise different exceptions for the same trouble.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from functools import cache
+from typing import cast
+from urllib.parse import urlsplit
+
+import httpx
+from httpx_aiohttp import HttpxAiohttpClient
+
+from bot.llm.config import LlmConfig
+
+_THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
+_BODY_LIMIT = 8 << 20
+_DRAIN_SECONDS = 1.0
+_SLICE = 1 << 18
+
+
+class Broken(Exception):
+    """The connection failed or ended; ``timed_out`` when it was only silent for too long."""
+
+    def __init__(self, *, timed_out: bool) -> None:
+        super().__init__("silent" if timed_out else "broken")
+        self.timed_out = timed_out
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    return httpx.create_ssl_context()
+
+
+def open_client(config: LlmConfig) -> httpx.AsyncClient:
+    """A client with its own connections, through the environment's proxy unless the server is on this machine.
+
+    Redirects are not followed: the key must not travel to another host.
+    """
+    kind = httpx.AsyncClient if config.transport == "httpx" else HttpxAiohttpClient
+    headers = {"accept-encoding": "identity", "user-agent": "parley"}
+    if config.api_key:
+        headers["authorization"] = f"Bearer {config.api_key}"
+    return kind(
+        base_url=config.base_url.rstrip("/"),
+        headers=headers,
+        verify=_tls() if config.base_url.startswith("https") else False,
+        timeout=httpx.Timeout(None, connect=config.connect_timeout),
+        limits=httpx.Limits(
+            max_connections=config.connections, max_keepalive_connections=config.connections, keepalive_expiry=30.0
+        ),
+        trust_env=urlsplit(config.base_url).hostname not in _THIS_MACHINE,
+    )
+
+
+class Exchange:
+    """A request that was answered with headers. Read it to the end or close it; closing ends it upstream at once."""
+
+    def __init__(self, response: httpx.Response, stall: float, owned: httpx.AsyncClient | None) -> None:
+        self.status = response.status_code
+        self.headers: Mapping[str, str] = response.headers
+        self._response = response
+        self._owned = owned
+        self._reads = _reads(response)
+        self._guard = _Guard(stall)
+
+    async def read(self) -> bytes:
+        """The bytes of the next network read, ``b""`` at the end of the body. Raises ``Broken``."""
+        guard = self._guard
+        try:
+            guard.start()
+            return await anext(self._reads)
+        except StopAsyncIteration:
+            return b""
+        except httpx.TransportError as error:
+            raise Broken(timed_out=isinstance(error, httpx.TimeoutException)) from None
+        except asyncio.CancelledError:
+            if guard.is_own():
+                raise Broken(timed_out=True) from None
+            raise
+        finally:
+            guard.stop()
+
+    async def body(self) -> bytes:
+        """Everything, up to a bound no proper answer reaches. Raises ``Broken``."""
+        parts, size = [], 0
+        while (part := await self.read()) and size < _BODY_LIMIT:
+            parts.append(part)
+            size += len(part)
+        return b"".join(parts)
+
+    async def drain(self) -> None:
+        """The answer is complete: read the few bytes that end the body so that the connection can be used again."""
+        try:
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                while await self.read():
+                    pass
+        except (Broken, TimeoutError):
+            return
+        finally:
+            await self.close()
+
+    async def close(self) -> None:
+        self._guard.close()
+        try:
+            await self._response.aclose()
+        except (httpx.HTTPError, OSError):
+            return
+        finally:
+            if self._owned is not None:
+                await self._owned.aclose()
+
+
+async def send(client: httpx.AsyncClient, config: LlmConfig, body: bytes, *, fresh: bool = False) -> Exchange:
+    """POST a completion and wait for its headers. ``fresh``: on a connection nothing has used. Raises ``Broken``."""
+    owned = open_client(config) if fresh else None
+    used = owned or client
+    try:
+        headers = {"content-type": "application/json", "content-length": str(len(body))}
+        content = body if len(body) <= _SLICE else _slices(body)
+        request = used.build_request("POST", "/chat/completions", content=content, headers=headers)
+        async with asyncio.timeout(config.headers_timeout):
+            response = await used.send(request, stream=True)
+    except BaseException as error:
+        if owned is not None:
+            await owned.aclose()
+        if isinstance(error, TimeoutError):
+            raise Broken(timed_out=True) from None
+        if isinstance(error, (httpx.TransportError, OSError)):
+            raise Broken(timed_out=False) from None
+        raise
+    return Exchange(response, config.stall_timeout, owned)
+
+
+async def _slices(body: bytes) -> AsyncGenerator[bytes, None]:
+    """A body with images in pieces, so that sending it does not hold up every other answer."""
+    for start in range(0, len(body), _SLICE):
+        yield body[start : start + _SLICE]
+
+
+def _reads(response: httpx.Response) -> AsyncIterator[bytes]:
+    """The body as it arrives, without the layers of httpx that a plain body does not need."""
+    if response.headers.get("content-encoding", "identity") != "identity":
+        return response.aiter_bytes()
+    return aiter(cast(httpx.AsyncByteStream, response.stream))
+
+
+class _Guard:
+    """Cancels a read after ``seconds`` of silence, with one timer for the whole stream instead of one per read."""
+
+    __slots__ = ("_fired", "_handle", "_loop", "_seconds", "_since", "_task")
+
+    def __init__(self, seconds: float) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._seconds = seconds
+        self._since = 0.0
+        self._task: asyncio.Task[object] | None = None
+        self._fired = False
+        self._handle: asyncio.TimerHandle | None = self._loop.call_later(seconds, self._look)
+
+    def start(self) -> None:
+        self._since = self._loop.time()
+        self._task = asyncio.current_task()
+
+    def stop(self) -> None:
+        self._task = None
+
+    def is_own(self) -> bool:
+        """Whether the cancellation in hand is this guard's, and nobody else's."""
+        task = asyncio.current_task()
+        return self._fired and task is not None and task.uncancel() == 0
+
+    def close(self) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+    def _look(self) -> None:
+        idle = self._loop.time() - self._since if self._task is not None else 0.0
+        if self._task is not None and idle >= self._seconds:
+            self._fired = True
+            self._task.cancel()
+            return
+        self._handle = self._loop.call_later(self._seconds - idle, self._look)

@@ -1,0 +1,97 @@
+"""The queue in front of the provider's limits: first come, first served, per model, and everybody knows their place.
+
+It costs nothing while there is room. Only the head of a line looks at the limits; the others wake when somebody
+leaves. Leaving is in a ``finally``, so a cancelled wait never blocks those behind it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Protocol
+
+from bot.llm.durations import in_words, ordinal
+from bot.ports import Waiting
+
+
+class Gate(Protocol):
+    """What says how long a request must wait; see ``Limits.wait``."""
+
+    def wait(self, model: str, tokens: int, now: float, ahead: int = 0) -> float: ...
+
+
+class TooLong(Exception):
+    """The wait would be longer than anybody wants: ``seconds``."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"{seconds:.0f} s")
+        self.seconds = seconds
+
+
+@dataclass(eq=False, slots=True)
+class _Ticket:
+    tokens: int
+    moved: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Line:
+    """One line per model. ``longest``: seconds beyond which nobody is made to wait."""
+
+    def __init__(self, gate: Gate, longest: float) -> None:
+        self._gate = gate
+        self._longest = longest
+        self._lines: dict[str, deque[_Ticket]] = {}
+
+    def is_free(self, model: str, tokens: int) -> bool:
+        """No one waits and the limits have room: the request may go without ``wait``."""
+        return not self._lines.get(model) and self._gate.wait(model, tokens, _now()) <= 0
+
+    async def wait(self, model: str, tokens: int, *, again: bool = False) -> AsyncGenerator[Waiting, None]:
+        """Ends when the request may go. ``again``: it had its turn and was sent back, so it goes to the front.
+
+        Raises ``TooLong`` before or while waiting. Close the iterator to leave the line.
+        """
+        line = self._lines.setdefault(model, deque())
+        ticket = _Ticket(tokens)
+        if again:
+            line.appendleft(ticket)
+        else:
+            line.append(ticket)
+        try:
+            while True:
+                ticket.moved.clear()
+                place = line.index(ticket)
+                ahead = sum(other.tokens for other in islice(line, place))
+                seconds = self._gate.wait(model, tokens, _now(), ahead)
+                if place == 0 and seconds <= 0:
+                    return
+                if seconds > self._longest:
+                    raise TooLong(seconds)
+                yield Waiting(seconds, describe(place, seconds))
+                await _moved_or(ticket.moved, seconds if place == 0 else None)
+        finally:
+            line.remove(ticket)
+            for other in line:
+                other.moved.set()
+            if not line and self._lines.get(model) is line:
+                del self._lines[model]
+
+
+def describe(place: int, seconds: float) -> str:
+    """``third in line, about 6 s``."""
+    return f"{ordinal(place + 1) if place else 'next'} in line, about {in_words(seconds)}"
+
+
+async def _moved_or(moved: asyncio.Event, seconds: float | None) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await moved.wait()
+    except TimeoutError:
+        return
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

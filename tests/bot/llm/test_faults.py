@@ -1,0 +1,428 @@
+"""What people get when the provider misbehaves: each fault on a real connection, on both transports."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import aclosing
+
+import pytest
+
+from bot.errors import (
+    BadAnswer,
+    CompletionFailed,
+    ContextTooLong,
+    Cut,
+    KeyRefused,
+    ModelGone,
+    OverCapacity,
+    RateLimited,
+    RequestRefused,
+    TooLarge,
+    Unreachable,
+)
+from bot.llm import ChatCompletions
+from bot.ports import CompletionRequest, Finished, JsonSchema, Piece, Switched, TextDelta, Waiting
+from tests.bot.llm.conftest import OpenClient, ask
+from tests.contracts.completions import collect, text_of
+from tests.emulators.llm import LlmEmulator, Script
+from tests.emulators.llm_script import HELLO
+
+RATE_LIMITED = {
+    "error": {
+        "message": "Rate limit reached for model `x` in organization `org_01secret` service tier `on_demand` on tokens "
+        "per day (TPD): Limit 200000, Used 199999, Requested 50. Please try again in 9m38.016s. Visit https://x.y",
+        "type": "tokens",
+        "code": "rate_limit_exceeded",
+    }
+}
+
+
+async def read(client: ChatCompletions, request: CompletionRequest, into: list[Piece]) -> None:
+    async with aclosing(client.stream(request)) as batches:
+        async for batch in batches:
+            into.extend(batch)
+
+
+async def fails(
+    client: ChatCompletions, request: CompletionRequest, into: list[Piece] | None = None
+) -> CompletionFailed:
+    """The error an answer ends with; what came before goes into ``into``."""
+    with pytest.raises(CompletionFailed) as caught:
+        await read(client, request, [] if into is None else into)
+    assert "org_" not in caught.value.user_text
+    assert caught.value.user_text
+    return caught.value
+
+
+@pytest.mark.parametrize("fault", ["reset", "close", "end", "malformed", "error_event"])
+async def test_a_cut_stream_keeps_what_came_and_says_so(
+    fault: str, server: LlmEmulator, open_client: OpenClient
+) -> None:
+    server.default = Script(fault=fault, after=4, rate=200)
+    pieces: list[Piece] = []
+    error = await fails(open_client(), ask(), pieces)
+    assert isinstance(error, Cut)
+    text = text_of(pieces)
+    assert text
+    assert HELLO.startswith(text)
+    assert text != HELLO
+    assert len(server.seen) == 1
+
+
+async def test_a_stream_that_falls_silent_is_cut_after_the_stall_time(
+    server: LlmEmulator, open_client: OpenClient
+) -> None:
+    server.default = Script(fault="stall", after=4)
+    pieces: list[Piece] = []
+    error = await fails(open_client(stall_timeout=0.2), ask(), pieces)
+    assert isinstance(error, Cut)
+    assert text_of(pieces)
+    assert HELLO.startswith(text_of(pieces))
+    await asyncio.wait_for(server.seen[0].over.wait(), 2)
+    assert server.seen[0].left_early
+
+
+async def test_a_stream_without_the_closing_mark_is_whole_when_the_model_said_it_was_done(
+    server: LlmEmulator, open_client: OpenClient
+) -> None:
+    server.default = Script(fault="no_done")
+    pieces = await collect(open_client(), ask())
+    assert text_of(pieces) == HELLO
+    assert isinstance(pieces[-1], Finished)
+
+
+@pytest.mark.parametrize("fault", ["reset", "end", "malformed", "error_event", "closed"])
+async def test_trouble_before_the_first_word_is_repeated_without_anybody_noticing(
+    fault: str, server: LlmEmulator, open_client: OpenClient
+) -> None:
+    server.scripts.append(Script(fault=fault))
+    assert text_of(await collect(open_client(), ask())) == HELLO
+    assert len(server.seen) == 2
+
+
+async def test_a_connection_that_the_server_dropped_meanwhile_is_replaced_by_a_fresh_one(
+    server: LlmEmulator, open_client: OpenClient
+) -> None:
+    server.default = Script(ttft=0.1)
+    client = open_client()
+    await asyncio.gather(collect(client, ask()), collect(client, ask()))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    server.scripts.append(Script(fault="closed"))
+    assert text_of(await collect(client, ask())) == HELLO
+    assert [seen.connection for seen in server.seen[2:]] in ([1, 3], [2, 3])
+
+
+async def test_connections_are_used_again(server: LlmEmulator, open_client: OpenClient) -> None:
+    client = open_client()
+    for _ in range(4):
+        await collect(client, ask())
+        for _ in range(20):
+            await asyncio.sleep(0)
+    assert server.connections == 1
+
+
+async def test_a_server_that_is_not_there_is_unreachable(open_client: OpenClient) -> None:
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        closed = f"http://127.0.0.1:{reserved.getsockname()[1]}/v1"
+        error = await fails(open_client(base_url=closed), ask())
+    assert isinstance(error, Unreachable)
+    assert error.safe
+
+
+async def test_a_server_that_never_answers_is_given_up_and_the_request_closed(
+    server: LlmEmulator, open_client: OpenClient
+) -> None:
+    server.default = Script(fault="hang")
+    error = await fails(open_client(headers_timeout=0.2), ask())
+    assert isinstance(error, Unreachable)
+    assert "in time" in error.user_text
+    await asyncio.wait_for(server.seen[0].over.wait(), 2)
+    assert server.seen[0].left_early
+
+
+async def test_slow_headers_are_waited_for_even_when_they_take_longer_than_a_stall(
+    server: LlmEmulator, open_client: OpenClient
+) -> None:
+    server.default = Script(header_delay=0.3)
+    assert text_of(await collect(open_client(stall_timeout=0.1), ask())) == HELLO
+
+
+async def test_leaving_the_stream_closes_the_request_upstream_at_once(
+    server: LlmEmulator, open_client: OpenClient
+) -> None:
+    server.default = Script(text="word " * 500, rate=100)
+    async with aclosing(open_client().stream(ask())) as batches:
+        async for _ in batches:
+            break
+    await asyncio.wait_for(server.seen[0].over.wait(), 2)
+    assert server.seen[0].left_early
+    assert server.seen[0].tokens_sent < 400
+
+
+async def test_cancelling_the_task_closes_the_request_upstream(server: LlmEmulator, open_client: OpenClient) -> None:
+    server.default = Script(text="word " * 500, rate=100)
+    client, started = open_client(), asyncio.Event()
+
+    async def read() -> None:
+        async with aclosing(client.stream(ask())) as batches:
+            async for _ in batches:
+                started.set()
+
+    task = asyncio.create_task(read())
+    await started.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await asyncio.wait_for(server.seen[0].over.wait(), 2)
+    assert server.seen[0].left_early
+
+
+async def test_a_web_page_instead_of_an_answer_is_said_to_be_none(server: LlmEmulator, open_client: OpenClient) -> None:
+    server.default = Script(body=b"<html>Welcome</html>", content_type="text/html; charset=utf-8")
+    error = await fails(open_client(), ask())
+    assert isinstance(error, BadAnswer)
+    assert "html" not in error.user_text.lower()
+
+
+async def test_an_answer_that_ignores_streaming_is_read_whole(server: LlmEmulator, open_client: OpenClient) -> None:
+    server.default = Script(body={"choices": [{"message": {"content": "All at once."}, "finish_reason": "stop"}]})
+    assert text_of(await collect(open_client(), ask())) == "All at once."
+
+
+async def test_an_error_that_comes_with_status_200_is_an_error(server: LlmEmulator, open_client: OpenClient) -> None:
+    server.default = Script(body={"error": {"code": 402, "message": "Insufficient credits for org_x"}})
+    assert isinstance(await fails(open_client(), ask()), KeyRefused)
+
+
+async def test_an_empty_answer_is_not_shown_as_an_answer(server: LlmEmulator, open_client: OpenClient) -> None:
+    server.default = Script(text="")
+    error = await fails(open_client(), ask())
+    assert isinstance(error, BadAnswer)
+    assert len(server.seen) == 1
+
+
+async def test_thinking_that_used_up_all_tokens_says_which_setting_to_raise(
+    server: LlmEmulator, open_client: OpenClient
+) -> None:
+    server.default = Script(reasoning="Let me think about this for a good while.")
+    error = await fails(open_client(), ask(max_completion_tokens=5))
+    assert isinstance(error, BadAnswer)
+    assert "max_completion_tokens" in error.user_text
+
+
+async def test_a_wrong_key_is_said_plainly_and_not_tried_twice(server: LlmEmulator, open_client: OpenClient) -> None:
+    client = open_client(api_key="gsk_wrong")
+    error = await fails(client, ask())
+    assert isinstance(error, KeyRefused)
+    assert "gsk_wrong" not in error.user_text
+    with pytest.raises(KeyRefused):
+        await client.models()
+
+
+async def test_a_retired_model_names_the_models_there_are_and_what_to_take_instead(open_client: OpenClient) -> None:
+    error = await fails(open_client(), ask(model="llama-3.3-70b-versatile"))
+    assert isinstance(error, ModelGone)
+    assert "Try `openai/gpt-oss-120b` instead" in error.user_text
+    assert "qwen/qwen3.8-27b" in error.user_text
+    assert "whisper" not in error.user_text
+
+
+async def test_the_next_model_of_the_chain_answers_for_a_retired_one_and_says_so(open_client: OpenClient) -> None:
+    request = ask(model="llama-3.3-70b-versatile", fallbacks=("openai/gpt-oss-120b",))
+    pieces = await collect(open_client(), request)
+    assert pieces[0] == Switched("openai/gpt-oss-120b", "`llama-3.3-70b-versatile` is not available")
+    assert text_of(pieces) == HELLO
+
+
+async def test_a_server_error_is_repeated_and_then_said_plainly(server: LlmEmulator, open_client: OpenClient) -> None:
+    server.default = Script(
+        status=503, body={"error": {"message": "x is currently over capacity. org_1", "type": "internal_server_error"}}
+    )
+    error = await fails(open_client(), ask())
+    assert isinstance(error, OverCapacity)
+    assert "over capacity" in error.user_text
+    assert len(server.seen) == 4
+
+
+async def test_a_longer_pause_that_the_server_asks_for_is_said(server: LlmEmulator, open_client: OpenClient) -> None:
+    server.scripts.append(Script(status=503, body={}, headers=(("retry-after", "1"),)))
+    pieces = await collect(open_client(), ask())
+    assert pieces[0] == Waiting(1.0, "trying again in about 1 s")
+    assert text_of(pieces) == HELLO
+
+
+async def test_a_schema_that_a_model_refuses_is_asked_for_in_words(
+    server: LlmEmulator, open_client: OpenClient
+) -> None:
+    request = ask(model="acme/unknown-7b", json=JsonSchema("s", {"title": "zebra"}))
+    assert text_of(await collect(open_client(), request))
+    assert "response_format" not in server.seen[-1].body
+    assert "zebra" in server.seen[-1].body["messages"][0]["content"]
+
+
+async def test_one_server_error_is_not_noticed(server: LlmEmulator, open_client: OpenClient) -> None:
+    server.scripts.extend([Script(status=500, body=b"oops", content_type="text/plain"), Script(status=498, body={})])
+    assert text_of(await collect(open_client(), ask())) == HELLO
+
+
+async def test_a_short_rate_limit_is_waited_out_with_a_place_in_line(
+    server: LlmEmulator, open_client: OpenClient
+) -> None:
+    server.scripts.append(Script(status=429, body=RATE_LIMITED, headers=(("retry-after", "0.1"),)))
+    pieces = await collect(open_client(), ask())
+    assert isinstance(pieces[0], Waiting)
+    assert "in line, about 1 s" in pieces[0].why
+    assert text_of(pieces) == HELLO
+
+
+async def test_a_long_rate_limit_says_which_limit_and_when_it_ends(
+    server: LlmEmulator, open_client: OpenClient
+) -> None:
+    server.default = Script(status=429, body=RATE_LIMITED, headers=(("retry-after", "579"),))
+    error = await fails(open_client(), ask())
+    assert isinstance(error, RateLimited)
+    assert "tokens per day" in error.user_text
+    assert "10 minutes" in error.user_text
+    assert error.retry_after == 579
+    assert len(server.seen) == 1
+
+
+async def test_a_known_empty_budget_is_not_asked_again(server: LlmEmulator, open_client: OpenClient) -> None:
+    server.tpm = 1_000
+    client = open_client(patience=1.0)
+    await collect(client, ask(max_completion_tokens=900, prompt_tokens=20))
+    error = await fails(client, ask(max_completion_tokens=900, prompt_tokens=20))
+    assert isinstance(error, RateLimited)
+    assert error.retry_after is not None
+    assert error.retry_after > 1
+    assert len(server.seen) == 1
+
+
+async def test_a_request_waits_for_tokens_that_are_known_to_be_missing_instead_of_being_refused(
+    server: LlmEmulator, open_client: OpenClient
+) -> None:
+    server.tpm = 6_000_000
+    client = open_client()
+    request = ask(model="acme/unknown-7b", max_completion_tokens=3_010_000, prompt_tokens=20)
+    await collect(client, request)
+    pieces = await collect(client, request)
+    assert isinstance(pieces[0], Waiting)
+    assert text_of(pieces) == HELLO
+    assert [seen.status for seen in server.seen] == [200, 200]
+
+
+async def test_what_was_just_sent_is_counted_before_the_server_tells(
+    server: LlmEmulator, open_client: OpenClient
+) -> None:
+    server.tpm = 60_000_000
+    client = open_client()
+    await collect(client, ask(model="acme/unknown-7b"))
+    request = ask(model="acme/unknown-7b", max_completion_tokens=30_200_000, prompt_tokens=20)
+    await asyncio.gather(collect(client, request), collect(client, request))
+    assert [seen.status for seen in server.seen] == [200, 200, 200]
+
+
+async def test_a_crowd_over_the_limit_is_answered_to_the_last(server: LlmEmulator, open_client: OpenClient) -> None:
+    server.tpm = 60_000_000
+    client = open_client()
+    request = ask(model="acme/unknown-7b", max_completion_tokens=10_100_000, prompt_tokens=20)
+    answers = await asyncio.gather(*(collect(client, request) for _ in range(6)))
+    assert [text_of(pieces) for pieces in answers] == [HELLO] * 6
+
+
+async def test_a_request_over_the_whole_minute_limit_is_told_that_waiting_does_not_help(
+    server: LlmEmulator, open_client: OpenClient
+) -> None:
+    server.tpm = 8_000
+    error = await fails(open_client(), ask(max_completion_tokens=32_000, prompt_tokens=20))
+    assert isinstance(error, TooLarge)
+    assert "8,000 tokens per minute" in error.user_text
+
+
+async def test_a_body_too_large_is_told_apart_from_too_many_tokens(
+    server: LlmEmulator, open_client: OpenClient
+) -> None:
+    error = await fails(open_client(), ask("x" * (5 << 20)))
+    assert isinstance(error, TooLarge)
+    assert "tokens" not in error.user_text
+
+
+async def test_an_overflow_without_a_code_is_recognised_by_its_words(
+    server: LlmEmulator, open_client: OpenClient
+) -> None:
+    message = "Please reduce the length of the messages or completion"
+    server.default = Script(status=400, body={"error": {"message": message, "type": "invalid_request_error"}})
+    assert isinstance(await fails(open_client(), ask()), ContextTooLong)
+
+
+async def test_a_setting_that_the_model_refuses_is_left_out_from_then_on(
+    server: LlmEmulator, open_client: OpenClient
+) -> None:
+    client = open_client()
+    request = ask(model="acme/unknown-7b", reasoning_effort="high")
+    assert text_of(await collect(client, request)) == HELLO
+    assert text_of(await collect(client, request)) == HELLO
+    assert ["reasoning_effort" in seen.body for seen in server.seen] == [True, False, False]
+
+
+async def test_a_refused_request_never_shows_the_providers_own_words(
+    server: LlmEmulator, open_client: OpenClient
+) -> None:
+    server.default = Script(status=400, body={"error": {"message": "bad thing in org_secret", "type": "x"}})
+    error = await fails(open_client(), ask())
+    assert isinstance(error, RequestRefused)
+    assert "bad thing" not in error.user_text
+    assert "bad thing" not in str(error)
+
+
+async def test_a_failed_json_answer_is_made_once_more(server: LlmEmulator, open_client: OpenClient) -> None:
+    failed = {
+        "error": {"message": "Failed to generate JSON.", "code": "json_validate_failed", "failed_generation": "{"}
+    }
+    server.scripts.append(Script(status=400, body=failed))
+    assert text_of(await collect(open_client(), ask(json=True))).startswith("{")
+    server.default = Script(status=400, body=failed)
+    assert isinstance(await fails(open_client(), ask(json=True)), BadAnswer)
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("size", [1, 7, 1000])
+async def test_text_arrives_exactly_however_the_bytes_were_cut(
+    newline: str, size: int, server: LlmEmulator, open_client: OpenClient
+) -> None:
+    text = "Zażółć gęślą jaźń — 日本語 🦊 fin."
+    server.default = Script(text=text, newline=newline, comments=True, slice=size)
+    pieces = await collect(open_client(), ask(seed=7))
+    assert text_of(pieces) == text
+    last = pieces[-1]
+    assert isinstance(last, Finished)
+    assert last.seed == 7
+    assert last.request_id.startswith("req_")
+    assert last.usage is not None
+    assert last.usage.queue_time > 0
+
+
+async def test_reasoning_is_kept_apart_from_the_answer_whichever_way_the_model_sends_it(
+    server: LlmEmulator, open_client: OpenClient
+) -> None:
+    server.default = Script(reasoning="First I count. Then I answer.")
+    for model in ("openai/gpt-oss-20b", "qwen/qwen3.8-27b", "acme/unknown-7b"):
+        for show in (True, False):
+            pieces = await collect(open_client(), ask(model=model, show_reasoning=show))
+            assert text_of(pieces) == HELLO
+            thoughts = "".join(
+                piece.text for piece in pieces if not isinstance(piece, TextDelta) and hasattr(piece, "text")
+            )
+            assert thoughts == ("First I count. Then I answer." if show else "")
+
+
+async def test_limits_tell_what_the_provider_last_said(server: LlmEmulator, open_client: OpenClient) -> None:
+    client = open_client()
+    assert client.limits() == []
+    await collect(client, ask())
+    kinds = {state.kind: state for state in client.limits()}
+    assert kinds["tokens/minute"].limit == server.tpm
+    assert kinds["requests/day"].remaining == server.rpd - 1
