@@ -1,0 +1,1 @@
+"""From deltas to paced writes: Markdown that is well formed at any point, parts that fit, and when to send them."""

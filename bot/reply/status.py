@@ -1,0 +1,45 @@
+"""The working sign of one reply: writes in order, newest wins, cleared last and in every outcome.
+
+Status calls never hold up the answer: they go out beside it, one at a time, and a failing one is dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from bot.errors import ParleyError
+from bot.ports import Surface
+from bot.replies import Phase, Status
+
+_CLEARING = 5.0  # seconds a surface may take to clear its sign before the turn goes on without it
+
+
+class StatusLine:
+    """``set`` returns at once; ``clear`` returns when the sign is gone or could not be reached."""
+
+    def __init__(self, surface: Surface) -> None:
+        self._surface = surface
+        self._wanted: Status | None = None
+        self._sent: Status | None = None
+        self._sending: asyncio.Task[None] | None = None
+
+    def set(self, status: Status) -> None:
+        self._wanted = status
+        if self._sending is None or self._sending.done():
+            self._sending = asyncio.create_task(self._send())
+
+    async def clear(self) -> None:
+        if self._wanted is None:
+            return
+        self.set(Status(Phase.DONE))
+        assert self._sending is not None
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._sending, _CLEARING)
+
+    async def _send(self) -> None:
+        while self._wanted != self._sent and self._wanted is not None:
+            status = self._wanted
+            with contextlib.suppress(ParleyError):
+                await self._surface.status(status)
+            self._sent = status
