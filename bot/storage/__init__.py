@@ -1,0 +1,26 @@
+"""The only package that opens the database. This is its front door."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bot.storage.database import Db
+from bot.storage.migrations import upgrade
+from bot.storage.shelf import SqlShelf
+from bot.storage.store import SqlStore
+
+__all__ = ["Db", "SqlShelf", "SqlStore", "open_store"]
+
+
+async def open_store(url: str, data_dir: Path) -> tuple[SqlStore, Db]:
+    """Open the database at ``url`` (empty: a SQLite file in ``data_dir``) and bring its tables up to date.
+
+    Raises ``ConfigurationError`` when that cannot be done.
+    """
+    db = await Db.open(url or f"sqlite:///{data_dir / 'parley.db'}")
+    try:
+        await upgrade(db)
+    except BaseException:
+        await db.close()
+        raise
+    return SqlStore(db), db

@@ -1,0 +1,26 @@
+"""What health and metrics ask of the database."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, delete, func, insert, select
+
+from bot.storage.schema import IS_UNSETTLED, conversations, messages, replicas, turns
+
+_COUNTS = select(
+    select(func.count()).select_from(turns).scalar_subquery().label("accepted"),
+    select(func.count()).select_from(turns).where(IS_UNSETTLED).scalar_subquery().label("unsettled"),
+    select(func.count()).select_from(messages).scalar_subquery().label("messages"),
+    select(func.count()).select_from(conversations).scalar_subquery().label("conversations"),
+)
+
+
+def counts(connection: Connection) -> dict[str, int]:
+    """See ``Store.counts``."""
+    return dict(connection.execute(_COUNTS).one()._mapping)
+
+
+def check(connection: Connection, owner: str) -> None:
+    """See ``Store.check``. The row is written to the log on disk, then gone before anyone sees it."""
+    connection.execute(insert(replicas), {"id": owner, "until": 0.0})
+    connection.execute(select(replicas.c.until).where(replicas.c.id == owner)).one()
+    connection.execute(delete(replicas).where(replicas.c.id == owner))

@@ -1,0 +1,67 @@
+"""The tables that Alembic makes are those that the statements are written for."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, inspect, text
+
+from bot.errors import ConfigurationError
+from bot.storage import Db, open_store
+from bot.storage.migrations import HEAD, upgrade
+from bot.storage.migrations.alembic_run import migrate, newest
+from bot.storage.schema import metadata
+from tests.bot.storage.houses import SqlHouse
+
+
+async def test_the_migrated_tables_are_exactly_the_declared_ones(house: SqlHouse) -> None:
+    def compare(connection: Connection) -> list[object]:
+        context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+        return list(compare_metadata(context, metadata))
+
+    assert await house.db.read(compare) == []
+
+
+def test_the_head_that_a_warm_start_looks_for_is_the_newest_script() -> None:
+    assert newest() == HEAD
+
+
+async def test_an_up_to_date_database_is_left_alone(house: SqlHouse) -> None:
+    assert await upgrade(house.db) is False
+
+
+def test_a_warm_start_does_not_load_alembic(template: Path) -> None:
+    program = (
+        "import asyncio, sys; from pathlib import Path; from bot.storage import open_store\n"
+        "async def main(): await (await open_store('', Path(sys.argv[1])))[0].close()\n"
+        "asyncio.run(main()); print('alembic' in sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", program, template.parent], capture_output=True, text=True, check=True)
+    assert ran.stdout == "False\n"
+
+
+async def test_tables_of_a_newer_version_are_refused_untouched(template: Path, tmp_path: Path) -> None:
+    (tmp_path / "parley.db").write_bytes(template.read_bytes())
+    db = await Db.open(f"sqlite:///{tmp_path / 'parley.db'}")
+    await db.tx(lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '9999'")).rowcount)
+    await db.close()
+    with pytest.raises(ConfigurationError, match="another version"):
+        await open_store("", tmp_path)
+
+
+async def test_an_interrupted_migration_leaves_nothing_half_made(tmp_path: Path) -> None:
+    def interrupted(connection: Connection) -> None:
+        migrate(connection)
+        raise KeyError
+
+    db = await Db.open(f"sqlite:///{tmp_path / 'parley.db'}")
+    with pytest.raises(KeyError):
+        await db.tx(interrupted)
+    assert await db.read(lambda connection: inspect(connection).get_table_names()) == []
+    assert await upgrade(db) is True
+    await db.close()
