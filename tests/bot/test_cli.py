@@ -1,0 +1,132 @@
+"""The command line says what is wrong in sentences, and how it ended by its exit code."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bot import cli
+from bot.errors import ConfigurationError, StoreFull
+from bot.version import VERSION
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def command(*arguments: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """``python -m bot`` as somebody would type it, in ``folder``."""
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **variables}
+    return subprocess.run(
+        [sys.executable, "-m", "bot", *arguments],
+        cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+def test_help_names_every_command_with_examples(tmp_path: Path) -> None:
+    shown = command("--help", folder=tmp_path)
+    assert shown.returncode == 0
+    assert all(
+        word in shown.stdout for word in ("run", "doctor", "migrate", "docs", "version", "examples:", "PORT=9000")
+    )
+
+
+def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
+    script = "import sys; from bot.cli import _parser; _parser().format_help(); print(*sorted(sys.modules))"
+    shown = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    heavy = {"asyncio", "pydantic", "sqlalchemy", "structlog", "httpx", "aiohttp", "starlette", "bot.wiring"}
+    assert heavy & set(shown.stdout.split()) == set()
+
+
+def test_version_says_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["version"]) == 0
+    assert capsys.readouterr().out == f"parley {VERSION}\n"
+
+
+def test_an_unknown_command_ends_with_2() -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["dance"])
+    assert ended.value.code == 2
+
+
+@pytest.mark.parametrize("word", ["run", "migrate"])
+def test_wrong_variables_are_told_in_one_line_each_and_end_with_2(tmp_path: Path, word: str) -> None:
+    ended = command(word, folder=tmp_path, PORT="x", WEB_BEHAVE="irc", GROQ_API_KEY="gsk secret")
+    assert ended.returncode == 2
+    assert [line.split(": ")[1] for line in ended.stderr.splitlines()] == ["GROQ_API_KEY", "PORT", "WEB_BEHAVE"]
+    assert "secret" not in ended.stderr
+    assert ended.stdout == ""
+
+
+def test_a_data_folder_that_cannot_be_made_ends_with_2(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    ended = command("migrate", folder=tmp_path, DATA_DIR="taken/data")
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("parley: DATA_DIR: taken/data cannot be made")
+    assert len(ended.stderr.splitlines()) == 1
+
+
+def test_migrate_makes_the_database_and_may_be_said_again(tmp_path: Path) -> None:
+    for _ in range(2):
+        ended = command("migrate", folder=tmp_path)
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert ended.stdout == "The database is up to date.\n"
+    assert (tmp_path / "data" / "parley.db").is_file()
+
+
+def test_docs_writes_what_is_out_of_date_and_check_only_tells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["docs", "--check"]) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        ".env.example is out of date: run `make docs`",
+        "docs/configuration.md is out of date: run `make docs`",
+    ]
+    assert not (tmp_path / ".env.example").exists()
+    assert cli.main(["docs"]) == 0
+    assert cli.main(["docs", "--check"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "said"),
+    [
+        (
+            ConfigurationError("PORT", "it is taken", "Choose another."),
+            2,
+            "parley: PORT: it is taken. Choose another.\n",
+        ),
+        (ExceptionGroup("two", [ExceptionGroup("one", [ConfigurationError("A", "b", "C.")])]), 2, "parley: A: b. C.\n"),
+        (StoreFull("raw detail"), 1, f"parley: {StoreFull.default_text}\n"),
+        (KeyboardInterrupt(), 130, ""),
+    ],
+)
+def test_what_ends_a_command_is_told_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], raised: BaseException, code: int, said: str
+) -> None:
+    def broken(_: object) -> int:
+        raise raised
+
+    monkeypatch.setattr(cli, "_version", broken)
+    assert cli.main(["version"]) == code
+    assert capsys.readouterr().err == said
+
+
+def test_something_unforeseen_ends_with_1_without_its_words(tmp_path: Path) -> None:
+    script = (
+        "from bot import cli\n"
+        "from bot.observe.logging import start_logging\n"
+        "def broken(_):\n    start_logging()\n    raise RuntimeError('what Alice wrote')\n"
+        "cli._version = broken\n"
+        "raise SystemExit(cli.main(['version']))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 1
+    assert "RuntimeError" in ended.stderr
+    assert "Alice" not in ended.stderr

@@ -1,0 +1,32 @@
+"""What holds for every test: Hypothesis profiles, no way out but 127.0.0.1, and an environment that says nothing.
+
+``HYPOTHESIS_PROFILE`` chooses default (quick), ci (the same examples every time) or deep (thousands of them).
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+_SLOW_MACHINE = [HealthCheck.too_slow]
+
+settings.register_profile("default", max_examples=50, deadline=None, suppress_health_check=_SLOW_MACHINE)
+settings.register_profile("ci", parent=settings.get_profile("default"), derandomize=True, print_blob=True)
+settings.register_profile("deep", parent=settings.get_profile("default"), max_examples=3_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "default"))
+
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+_OURS = ("GROQ_", "LLM_", "SLACK_", "DISCORD_", "WEB_", "LOG_", "DATABASE_URL", "DATA_DIR", "HOST", "PORT", "BOT_NAME")
+
+for name in list(os.environ):  # before any test module makes a client of its own at import
+    if name.lower() in _PROXIES or (name.startswith(_OURS) and name != "HOSTNAME"):
+        del os.environ[name]
+
+
+@pytest.fixture
+def empty_folder(tmp_path: os.PathLike[str], monkeypatch: pytest.MonkeyPatch) -> os.PathLike[str]:
+    """The working directory is a new one: no ``.env``, no ``data``."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
