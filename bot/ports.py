@@ -6,7 +6,7 @@ Protocols live here, with their caller. Every implementation passes the suite of
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
@@ -285,7 +285,7 @@ class Backend:
 class Completions(Protocol):
     """The model's side."""
 
-    def stream(self, request: CompletionRequest) -> AsyncIterator[Sequence[Piece]]:
+    def stream(self, request: CompletionRequest) -> AsyncGenerator[Sequence[Piece], None]:
         """Answer, in batches of pieces as they arrive (one batch per network read), ending with ``Finished``.
 
         Raises ``CompletionFailed``; after text has come it is ``Cut``. Closing the iterator (``aclose``) closes

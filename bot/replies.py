@@ -31,6 +31,9 @@ class Write:
 
     ``final``: this part will not change any more in this turn. ``notes`` stand apart from the text (a Slack
     context block, a Discord ``-#`` line) and are empty in the ordinary case. ``controls`` only on the last part.
+    ``firm``: in a preview, how many characters at the beginning of ``text`` are the model's own, with no closing
+    marks behind them; a way that can only append sends no more than these. ``None``: all of them. Later writes of
+    the part begin with them too, unless the part grows over the limit and is cut further up.
     """
 
     part: int
@@ -38,6 +41,7 @@ class Write:
     final: bool
     notes: tuple[str, ...] = ()
     controls: Controls | None = None
+    firm: int | None = None
 
 
 class Phase(StrEnum):

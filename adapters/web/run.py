@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import importlib
 import importlib.metadata
+import importlib.util
 import os
 import pkgutil
 import time
@@ -154,7 +155,7 @@ class WebAdapter:
 def _is_another_configured(config: CoreConfig) -> bool:
     """Whether another adapter folder has its credentials; none is known by name."""
     for found in pkgutil.iter_modules(adapters.__path__):
-        if found.ispkg and found.name != PLATFORM:
+        if found.ispkg and found.name != PLATFORM and importlib.util.find_spec(f"adapters.{found.name}.run"):
             module = importlib.import_module(f"adapters.{found.name}.run")
             if module.configured(config):
                 return True

@@ -18,10 +18,10 @@ async def change_format(invocation: Invocation, context: CommandContext) -> Comm
     """Answers as text, as JSON, or after a schema; a schema given along is saved first."""
     name, text = split_assignment(invocation.rest)
     word = name.lower()
-    if not name:
+    if word == "list":
         return say(_tell_format(await read_effective(context)))
     level = choose_level(context, invocation.level)
-    fixed = {"off": "text", "text": "text", "on": "json_object", "object": "json_object", "json_object": "json_object"}
+    fixed = {"": "json_object", "off": "text", "text": "text", "on": "json_object", "object": "json_object", "json_object": "json_object"}
     if word == RESET:
         return await apply_change(context, level, Change("response_format", None))
     if word in fixed:

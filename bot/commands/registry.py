@@ -126,15 +126,15 @@ _COMMANDS = (
     ),
     CommandHelp(
         "json",
-        "json [off|NAME] [SCHEMA]",
+        "json [off|list|NAME] [SCHEMA]",
         "Answer as JSON, or exactly as a saved JSON schema says",
         (
             Argument("name", "on, off, or a schema's name", ArgumentKind.SCHEMA),
             Argument("schema", "A JSON schema to save under this name, or remove"),
         ),
-        "`json on` asks for any JSON object. A schema is saved for the whole workspace and used here.",
+        "`json` alone asks for any JSON object. A schema is saved for the whole workspace and used here.",
         (
-            "json on",
+            "json",
             'json ticket {"type": "object", "properties": {"title": {"type": "string"}}}',
             "json ticket",
             "json ticket remove",

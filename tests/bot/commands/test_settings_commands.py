@@ -152,7 +152,7 @@ async def test_reset_settings_leaves_what_only_admins_set(room: Room) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "value"), [("json on", "json_object"), ("json off", "text"), ("json OBJECT", "json_object")]
+    ("line", "value"), [("json", "json_object"), ("json on", "json_object"), ("json off", "text"), ("json OBJECT", "json_object")]
 )
 async def test_json_is_switched(room: Room, line: str, value: str) -> None:
     await room.say(line)
@@ -166,7 +166,7 @@ async def test_a_schema_is_saved_for_the_workspace_and_used_here(room: Room) -> 
         ("thread", "response_format"): "ticket",
     }
     assert "additionalProperties" in said
-    assert "`ticket`" in await room.say("json")
+    assert "`ticket`" in await room.say("json list")
 
 
 async def test_a_schema_is_changed_or_removed_by_its_author_or_an_admin(room: Room) -> None:

@@ -1,0 +1,497 @@
+"""The front desk: every event comes in here, every running turn is owned here.
+
+``Bot.receive`` decides (attention, access, quota, lanes), makes the event durable and returns; the adapter may
+acknowledge then. Turns run in one task per conversation, one at a time; on shutdown the desk waits for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from bot.backends import KeyRing
+from bot.commands.context import CommandContext
+from bot.commands.form import apply_form, build_form
+from bot.commands.handlers import run as run_command
+from bot.commands.parse import Invocation, parse_line, parse_message
+from bot.commands.registry import CommandHelp, command_helps
+from bot.commands.suggest import suggest
+from bot.errors import ParleyError, SettingRefused, StoreError, Superseded
+from bot.events import (
+    Action,
+    Address,
+    Author,
+    AuthorKind,
+    CommandGiven,
+    ControlPressed,
+    Event,
+    MessageDeleted,
+    MessageEdited,
+    MessageReceived,
+    SettingsSubmitted,
+)
+from bot.halt import Halt, Reason
+from bot.intake.access import Access
+from bot.intake.attention import EditVerdict, Sight, Verdict, judge, judge_edit
+from bot.intake.lanes import Arrival, arrive
+from bot.intake.quota import PairBreaker, Quota
+from bot.observe.logging import turn_logged
+from bot.observe.metrics import Metrics
+from bot.observe.receipt import tell_receipt
+from bot.ports import (
+    Backend,
+    Claim,
+    Completions,
+    Form,
+    Level,
+    NewTurn,
+    Outcome,
+    Platform,
+    Shelf,
+    Store,
+    Suggestion,
+    TurnKind,
+    TurnState,
+    TurnView,
+)
+from bot.preferences import Preferences
+from bot.replies import Notice, Receipt
+from bot.turn import Turns
+from bot.version import VERSION
+
+log = structlog.get_logger("desk")
+
+_ROOMS_REMEMBERED = 20_000
+_RETRY_STORE = (0.2, 0.5, 1.0, 2.0, 5.0)  # seconds between tries to settle while the database is away
+_ANSWERED = (TurnState.SHOWING, TurnState.SETTLED)
+_IGNORED = Receipt(accepted=False)
+
+
+@dataclass(slots=True)
+class Running:
+    """The turn a lane is playing now."""
+
+    claim: Claim
+    task: asyncio.Task[None]
+    halt: Halt = field(default_factory=Halt)
+
+
+class Bot:
+    """The conversation core, as adapters see it."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        completions: Completions,
+        turns: Turns,
+        platforms: dict[str, Platform],
+        preferences: Preferences,
+        access: Access,
+        quota: Quota,
+        metrics: Metrics,
+        shelves: Callable[[str], Shelf],
+        keys: KeyRing,
+        command_name: str,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._keys = keys
+        self._completions = completions
+        self._turns = turns
+        self._platforms = platforms
+        self._preferences = preferences
+        self._access = access
+        self._quota = quota
+        self._breaker = PairBreaker()
+        self._metrics = metrics
+        self._shelves = shelves
+        self._wall = wall
+        self._running: dict[int, Running] = {}
+        self._ours: OrderedDict[str, int] = OrderedDict()
+        self._draining = False
+        self.command_name = command_name
+
+    # --- what adapters call
+
+    def attach(self, platform: Platform) -> None:
+        """Let the core show replies on this platform; before its first event."""
+        self._platforms[platform.name] = platform
+
+    def shelf(self, platform: str) -> Shelf:
+        """Durable rows of one adapter's own."""
+        return self._shelves(platform)
+
+    def commands(self) -> Sequence[CommandHelp]:
+        return command_helps()
+
+    def backend(self) -> Backend:
+        """Which model server answers now."""
+        return self._completions.backend()
+
+    async def use_key(self, key: str, url: str = "", remember: bool = False) -> Backend:
+        """Talk to a provider with this key from now on; ``remember`` writes it to ``.env``. Raises ``ParleyError``."""
+        return await self._keys.use(key, url, remember)
+
+    async def receive(self, event: Event) -> Receipt:
+        """Take an event; durable when this returns. Raises ``StoreError``: then it was not taken, send it again."""
+        if self._draining:
+            raise StoreError("draining", user_text="I am restarting. Please try again in a moment.")
+        match event:
+            case MessageReceived():
+                receipt = await self._message(event)
+            case MessageEdited():
+                receipt = await self._edited(event)
+            case MessageDeleted():
+                receipt = await self._deleted(event)
+            case CommandGiven():
+                receipt = await self._command(event)
+            case ControlPressed():
+                receipt = await self._control(event)
+            case SettingsSubmitted():
+                receipt = await self._submitted(event)
+        self._metrics.received(type(event).__name__, receipt)
+        return receipt
+
+    async def form(self, address: Address, author: Author, direct: bool, level: Level | None = None) -> Form:
+        """The settings form of one level (by default the one a command given here would set)."""
+        return await build_form(self._context(address, author, direct), level)
+
+    async def suggest(self, line: str, address: Address, author: Author, direct: bool) -> Sequence[Suggestion]:
+        """Completions of a command line without the command's name."""
+        return await suggest(line, self._context(address, author, direct))
+
+    # --- messages
+
+    async def _message(self, event: MessageReceived) -> Receipt:
+        address, author = event.address, event.author
+        conversation = await self._conversation(address)
+        if event.mentions_bot or event.direct or conversation is not None:
+            invocation = parse_message(event.text, event.mentions_bot or event.direct)
+            if invocation is not None and author.kind is AuthorKind.PERSON:
+                return await self._invoke(invocation, self._context(address, author, event.direct, event.id))
+        preferences = await self._preferences.at(address, author, event.direct)
+        let_in = self._access.lets_in(address, author)
+        verdict = judge(
+            Sight(
+                author=author.kind,
+                direct=event.direct,
+                mentioned=event.mentions_bot,
+                opens_with_other=event.opens_with_other_mention,
+                takes_part=conversation is not None,
+                trigger=preferences.settings.trigger,
+                bot_let_in=let_in,
+            )
+        )
+        if verdict is Verdict.ANSWER and not self._breaker.lets(address.key, let_in):
+            verdict = Verdict.RECORD if conversation is not None else Verdict.IGNORE
+        if verdict is Verdict.IGNORE:
+            return _IGNORED
+        if verdict is Verdict.RECORD:
+            return await self._record(event)
+        refusal = self._refuse(event)
+        if refusal is not None:
+            return refusal
+        busy = conversation is not None and conversation in self._running
+        arrival = arrive(busy=busy, mode=preferences.settings.busy)
+        if arrival is Arrival.DECLINE:
+            await self._record(event)
+            return Receipt(False, notice=Notice("I am still answering here. Please ask again when I am done."))
+        return await self._accept(_question(event), arrival)
+
+    async def _record(self, event: MessageReceived) -> Receipt:
+        fresh = await self._store.record(
+            event.address, event.author, event.id, event.text, event.files, event.sent_at
+        )
+        return Receipt(accepted=False, duplicate=not fresh)
+
+    def _refuse(self, event: MessageReceived) -> Receipt | None:
+        reason = self._access.refusal(event.address, event.author, event.direct)
+        if reason is not None:
+            return Receipt(False, notice=Notice(reason, error=True) if reason else None)
+        wait = self._quota.take(self._wall(), f"{event.address.platform}:{event.author.id}")
+        if wait:
+            return Receipt(False, notice=Notice(f"That was a lot of questions. Please ask again in {wait:.0f} s.", True))
+        return None
+
+    async def _accept(self, turn: NewTurn, arrival: Arrival = Arrival.WAIT) -> Receipt:
+        accepted = await self._store.accept(turn, self._wall())
+        if accepted is None:
+            return Receipt(False, duplicate=True)
+        self._remember(turn.address.key, accepted.conversation)
+        if accepted.claim is not None:
+            self._start(accepted.claim)
+        elif arrival is Arrival.INTERRUPT and accepted.conversation in self._running:
+            self._running[accepted.conversation].halt.ask(Reason.NEWER)
+        return Receipt(True)
+
+    async def _conversation(self, address: Address) -> int | None:
+        """The id of the conversation here, if we take part in it; found ones are remembered."""
+        known = self._ours.get(address.key)
+        if known is not None:
+            return known
+        conversation = await self._store.conversation(address)
+        if conversation is None or not conversation.answers:
+            return None
+        self._remember(address.key, conversation.id)
+        return conversation.id
+
+    def _remember(self, key: str, conversation: int) -> None:
+        self._ours[key] = conversation
+        if len(self._ours) > _ROOMS_REMEMBERED:
+            self._ours.popitem(last=False)
+
+    # --- edits and deletions
+
+    async def _edited(self, event: MessageEdited) -> Receipt:
+        changed = await self._store.edit_message(event.address, event.id, event.text)
+        view = await self._store.newest_turn(event.address) if changed is not None and changed[1] else None
+        waiting = view is not None and view.state is TurnState.RECEIVED
+        verdict = judge_edit(known=changed is not None, newest=view is not None, waiting=waiting)
+        if verdict is EditVerdict.IGNORE:
+            return _IGNORED
+        if verdict is EditVerdict.CORRECT or view is None:
+            return Receipt(accepted=False)
+        running = self._running.get(view.conversation)
+        if running is not None and running.claim.mark == view.mark:
+            running.halt.ask(Reason.EDITED)
+        key = f"{_event_key(event.address, event.id)}:edit:{event.revision}"
+        return await self._accept(_again(view, key, event.author, self._wall(), edited=True))
+
+    async def _deleted(self, event: MessageDeleted) -> Receipt:
+        view = await self._store.delete_message(event.address, event.id)
+        if view is None:
+            return _IGNORED
+        running = self._running.get(view.conversation)
+        if running is not None and running.claim.mark == view.mark:
+            running.halt.ask(Reason.DELETED)
+        return Receipt(accepted=False)
+
+    # --- controls
+
+    async def _control(self, event: ControlPressed) -> Receipt:
+        view = await self._store.turn(event.turn)
+        if view is None:
+            return Receipt(False, notice=Notice("I no longer know this answer.", error=True))
+        match event.action:
+            case Action.STOP:
+                return Receipt(True, notice=await self._stop_turn(view))
+            case Action.FEEDBACK:
+                await self._store.feedback(view.mark, view.version, event.author.id, event.value == "up", self._wall())
+                return Receipt(True, notice=Notice("Thanks, noted."))
+            case Action.WHY:
+                return Receipt(True, notice=tell_receipt(view))
+            case Action.VERSION:
+                return await self._choose_version(event, view)
+            case Action.REGENERATE | Action.RETRY:
+                return await self._make_again(event.id, event.address, event.author, view)
+
+    async def _stop_turn(self, view: TurnView) -> Notice | None:
+        running = self._running.get(view.conversation)
+        if view.state in _ANSWERED or running is None or running.claim.mark != view.mark:
+            return Notice("That answer is finished already.")
+        await self._store.ask_stop(view.conversation, running.claim.seq)
+        running.halt.ask(Reason.PERSON)
+        return None
+
+    async def _choose_version(self, event: ControlPressed, view: TurnView) -> Receipt:
+        if not self._may_change(event.address, event.author, view):
+            return Receipt(False, notice=Notice("Only the person who asked can turn the versions.", error=True))
+        if view.state not in _ANSWERED:
+            return Receipt(False, notice=Notice("One moment, I am still writing here.", error=True))
+        chosen = await self._store.choose_version(view.mark, int(event.value) if event.value.isdigit() else 0)
+        if chosen is None:
+            return Receipt(False, notice=Notice("There is no such version.", error=True))
+        await self._turns.show_version(chosen)
+        return Receipt(True)
+
+    def _may_change(self, address: Address, author: Author, view: TurnView) -> bool:
+        return author.id == view.author.id or self._access.is_admin(address, author)
+
+    async def _make_again(self, event_id: str, address: Address, author: Author, view: TurnView) -> Receipt:
+        if not self._may_change(address, author, view):
+            return Receipt(False, notice=Notice("Only the person who asked can have it answered again.", error=True))
+        if not view.newest:
+            return Receipt(False, notice=Notice("Only the newest answer can be made again.", error=True))
+        if view.state not in _ANSWERED:
+            return Receipt(False, notice=Notice("I am still answering this.", error=True))
+        key = f"{address.platform}:{address.workspace}:{address.channel}:again:{event_id}"
+        return await self._accept(_again(view, key, view.author, self._wall()))
+
+    # --- commands and forms
+
+    def _context(self, address: Address, author: Author, direct: bool, event_id: str = "") -> CommandContext:
+        return CommandContext(
+            address=address,
+            author=author,
+            direct=direct,
+            admin=self._access.is_admin(address, author),
+            store=self._store,
+            completions=self._completions,
+            preferences=self._preferences,
+            operations=self,
+            command_name=self.command_name,
+            now=self._wall(),
+            event_id=event_id,
+            version=VERSION,
+        )
+
+    async def _command(self, event: CommandGiven) -> Receipt:
+        context = self._context(event.address, event.author, event.direct, event.id)
+        return await self._invoke(parse_line(event.line), context)
+
+    async def _invoke(self, invocation: Invocation, context: CommandContext) -> Receipt:
+        try:
+            outcome = await run_command(invocation, context)
+        except StoreError:
+            raise
+        except ParleyError as error:
+            return Receipt(False, notice=Notice(error.user_text, error=True))
+        return Receipt(True, notice=outcome.notice, form=outcome.form)
+
+    async def _submitted(self, event: SettingsSubmitted) -> Receipt:
+        context = self._context(event.address, event.author, event.direct)
+        try:
+            errors = await apply_form(context, Level(event.level), dict(event.values))
+        except SettingRefused as error:
+            return Receipt(False, notice=Notice(error.user_text, error=True))
+        if errors:
+            return Receipt(False, field_errors=tuple(errors.items()))
+        return Receipt(True, notice=Notice("Settings saved."))
+
+    # --- operations that commands ask for (bot.commands.context.Operations)
+
+    async def stop(self, address: Address, author: Author) -> bool:
+        """Stop what runs in this conversation; False when nothing does. Anyone there may: a person's stop wins."""
+        conversation = await self._conversation(address)
+        running = self._running.get(conversation) if conversation is not None else None
+        if running is None:
+            return False
+        await self._store.ask_stop(running.claim.conversation, running.claim.seq)
+        running.halt.ask(Reason.PERSON)
+        return True
+
+    async def retry(self, address: Address, author: Author, event_id: str) -> Notice | None:
+        view = await self._store.newest_turn(address)
+        if view is None:
+            return Notice("There is nothing here to answer again.", error=True)
+        return (await self._make_again(event_id, address, author, view)).notice
+
+    async def new(self, address: Address, author: Author) -> bool:
+        return await self._store.clear(address)
+
+    async def ask(self, question: MessageReceived) -> Receipt:
+        return await self._accept(_question(question))
+
+    def lanes(self) -> tuple[int, int]:
+        """(answers being written now, conversations known)."""
+        return len(self._running), len(self._ours)
+
+    # --- running turns
+
+    def _start(self, claim: Claim) -> None:
+        halt = Halt()
+        task = asyncio.create_task(self._lane(claim), name=f"lane-{claim.conversation}")
+        self._running[claim.conversation] = Running(claim, task, halt)
+
+    async def _lane(self, claim: Claim) -> None:
+        """Play the lane's turns until none waits."""
+        upcoming: Claim | None = claim
+        running = self._running[claim.conversation]
+        try:
+            while upcoming is not None:
+                if running.claim is not upcoming:
+                    running.claim, running.halt = upcoming, Halt()
+                outcome = await self._play(upcoming, running.halt)
+                upcoming = await self._settle(upcoming, outcome)
+        except Superseded:
+            log.warning("lane lost to another process")
+        finally:  # the lane may have been free for a moment and taken up by a newer task already
+            if self._running.get(claim.conversation) is running:
+                del self._running[claim.conversation]
+
+    async def _play(self, claim: Claim, halt: Halt) -> Outcome:
+        with turn_logged(claim):
+            try:
+                outcome = await self._turns.run(claim, halt)
+            except (Superseded, asyncio.CancelledError):
+                raise
+            except Exception:  # whatever broke, the lane goes on and the question gets its visible outcome
+                log.exception("turn broke")
+                outcome = await self._turns.explain_breakdown(claim)
+            log.info("turn settled", outcome=outcome.value, attempts=claim.attempts, merged=claim.merged)
+            self._metrics.settled(outcome)
+            return outcome
+
+    async def _settle(self, claim: Claim, outcome: Outcome) -> Claim | None:
+        tries = 0
+        while True:
+            try:
+                return await self._store.settle(claim, outcome, self._wall())
+            except Superseded:
+                raise
+            except StoreError:
+                log.error("turn not settled yet: the database is away")
+                await asyncio.sleep(_RETRY_STORE[min(tries, len(_RETRY_STORE) - 1)])
+                tries += 1
+
+    # --- start and end
+
+    async def resume(self) -> int:
+        """Take up every turn that an earlier process left unsettled; returns how many lanes were started."""
+        claims = [c for c in await self._store.resume(self._wall()) if c.address.platform in self._platforms]
+        for claim in claims:
+            self._start(claim)
+        return len(claims)
+
+    async def drain(self, grace: float) -> bool:
+        """Take nothing more, wait ``grace`` seconds for running lanes, hand the rest to the next start."""
+        self._draining = True
+        tasks = [running.task for running in self._running.values()]
+        if not tasks:
+            return True
+        _, pending = await asyncio.wait(tasks, timeout=grace)
+        for task in pending:
+            task.cancel()
+        if pending:
+            await asyncio.wait(pending, timeout=5)
+        return not pending
+
+
+def _event_key(address: Address, message_id: str) -> str:
+    return f"{address.platform}:{address.workspace}:{address.channel}:{message_id}"
+
+
+def _question(event: MessageReceived) -> NewTurn:
+    return NewTurn(
+        event_key=_event_key(event.address, event.id),
+        address=event.address,
+        kind=TurnKind.ANSWER,
+        author=event.author,
+        direct=event.direct,
+        message_id=event.id,
+        text=event.text,
+        files=event.files,
+        sent_at=event.sent_at,
+    )
+
+
+def _again(view: TurnView, event_key: str, author: Author, now: float, *, edited: bool = False) -> NewTurn:
+    return NewTurn(
+        event_key=event_key,
+        address=view.address,
+        kind=TurnKind.AGAIN,
+        author=author,
+        direct=view.direct,
+        message_id=view.message_id,
+        text="",
+        files=(),
+        sent_at=now,
+        target=view.seq,
+        overrides={"edited": True} if edited else {},
+    )

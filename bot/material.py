@@ -1,0 +1,219 @@
+"""Everything a turn is made of before the model is asked: settings, history, files, and the request they become."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from bot.errors import ParleyError
+from bot.events import File
+from bot.ports import (
+    Claim,
+    CompletionRequest,
+    Completions,
+    Level,
+    ModelProfile,
+    Source,
+    Store,
+    StoredMessage,
+    Usage,
+)
+from bot.preferences import Preference, Preferences
+from bot.prompt.build import MOST_IMAGES, Attached
+from bot.prompt.files import LARGEST, read_files
+from bot.prompt.prepare import Prompt, prepare
+from bot.prompt.trim import HISTORY_LIMIT, Room, measure_room
+from bot.settings.catalogue import KEYS
+from bot.settings.view import TurnSettings
+
+EARLIER_LIMIT = 50  # messages read once when it is summoned into an existing thread
+_EARLIER_PATIENCE = 3.0  # seconds; history is a help, not something to wait for
+_FILES_SHARE = 3  # of the prompt's room, the files of one question take at most one third
+_GENEROUS = 16_384  # tokens for an answer where nothing says that they are scarce
+_SCARCE_SHARE = 4  # of a small per-minute allowance, one answer plans with a quarter
+_NO_WORDS = "(wrote only your name)"
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What the model is asked, and what people are told about it beside the answer (``notices``)."""
+
+    settings: TurnSettings
+    preference: Preference
+    request: CompletionRequest
+    notices: tuple[str, ...]
+    left_out: int
+    trimmed_before: int | None
+
+    def told_settings(self) -> dict[str, tuple[str, str]]:
+        """key → (value as text, level) of everything somebody set, for "why this answer"."""
+        chosen = self.preference.effective.chosen
+        return {
+            name: (KEYS[name].show(found.value)[:200], found.level.value)
+            for name, found in chosen.items()
+            if found.level is not Level.DEPLOYMENT
+        }
+
+    @staticmethod
+    def cost(profile: ModelProfile, usage: Usage | None) -> float | None:
+        """US dollars, ``None`` when a price or the usage is unknown."""
+        if usage is None or profile.price_in is None or profile.price_out is None:
+            return None
+        cached = profile.price_cached if profile.price_cached is not None else profile.price_in
+        fresh = usage.prompt_tokens - usage.cached_tokens
+        return (
+            fresh * profile.price_in + usage.cached_tokens * cached + usage.completion_tokens * profile.price_out
+        ) / 1e6
+
+
+class MaterialReader:
+    """Reads the material of one claim at a time; keeps nothing."""
+
+    def __init__(self, store: Store, completions: Completions, preferences: Preferences) -> None:
+        self._store = store
+        self._completions = completions
+        self._preferences = preferences
+
+    async def read(self, claim: Claim, source: Source) -> Material | None:
+        """``None`` when every question of the claim was deleted while it waited. Raises ``StoreError``."""
+        preference, asked = await asyncio.gather(
+            self._preferences.at(claim.address, claim.author, claim.direct, claim.overrides),
+            self._store.question(claim.conversation, claim.target or claim.seq, claim.merged),
+        )
+        if not asked:
+            return None
+        history = await self._history(claim, source, asked[0].seq)
+        settings = preference.settings
+        profile = self._completions.profile(settings.model)
+        room = self._room(settings, profile)
+        attached = await self._attach(claim, history, asked, source, profile, room.prompt // _FILES_SHARE)
+        prompt = prepare(
+            settings.system,
+            history,
+            [_with_words(message) for message in asked],
+            shared=not claim.direct,
+            room=room.prompt,
+            vision=profile.vision,
+            attached=attached,
+        )
+        return Material(
+            settings=settings,
+            preference=preference,
+            request=_request(claim, settings, prompt, room),
+            notices=prompt.notes,
+            left_out=prompt.left_out,
+            trimmed_before=prompt.trimmed_before,
+        )
+
+    async def _history(self, claim: Claim, source: Source, before: int) -> Sequence[StoredMessage]:
+        history = await self._store.history(claim.conversation, before, HISTORY_LIMIT)
+        root = claim.address.thread
+        if history or claim.direct or root in ("", claim.message_id):
+            return history
+        try:  # summoned into the middle of a thread: what was said there is read once, and kept
+            async with asyncio.timeout(_EARLIER_PATIENCE):
+                earlier = await source.earlier(claim.message_id, EARLIER_LIMIT)
+        except (ParleyError, TimeoutError):
+            return history
+        if not earlier:
+            return history
+        await self._store.backfill(claim.conversation, earlier)
+        return await self._store.history(claim.conversation, before, HISTORY_LIMIT)
+
+    def _room(self, settings: TurnSettings, profile: ModelProfile) -> Room:
+        per_minute = next(
+            (
+                state.limit
+                for state in self._completions.limits()
+                if state.model == settings.model and state.kind == "tokens/minute"
+            ),
+            None,
+        )
+        completion = settings.max_completion_tokens
+        if completion is None and profile.known:
+            # The provider counts the room for the answer against the minute before a word is written.
+            scarce = per_minute is not None and per_minute < 4 * _GENEROUS
+            completion = per_minute // _SCARCE_SHARE if scarce and per_minute else _GENEROUS
+        return measure_room(profile, completion, per_minute=per_minute, setting=settings.prompt_tokens)
+
+    async def _attach(
+        self,
+        claim: Claim,
+        history: Sequence[StoredMessage],
+        asked: Sequence[StoredMessage],
+        source: Source,
+        profile: ModelProfile,
+        budget: int,
+    ) -> dict[int, Attached]:
+        """The excerpts kept from earlier turns, those of the question's files read now, and the newest images."""
+        attached = {message.seq: Attached(message.excerpts) for message in history if message.excerpts}
+        for message in asked:
+            if message.files:
+                found = await self._read_files(message.files, source, profile, budget)
+                attached[message.seq] = found
+                if found.blocks and found.blocks != message.excerpts:
+                    await self._store.keep_excerpts(claim.conversation, message.seq, found.blocks)
+        if profile.vision:
+            await self._look_again(history, source, attached)
+        return attached
+
+    async def _read_files(
+        self, files: tuple[File, ...], source: Source, profile: ModelProfile, budget: int
+    ) -> Attached:
+        fetched = await asyncio.gather(*(_fetch(source, file) for file in files))
+        pairs = list(zip(files, fetched, strict=True))
+        return await asyncio.to_thread(read_files, pairs, vision=profile.vision, budget=budget)
+
+    async def _look_again(
+        self, history: Sequence[StoredMessage], source: Source, attached: dict[int, Attached]
+    ) -> None:
+        """Images of earlier turns stay in sight, the newest few."""
+        left = MOST_IMAGES - sum(len(found.images) for found in attached.values())
+        for message in reversed(history):
+            pictures = tuple(file for file in message.files if file.media_type.startswith("image/"))[-max(left, 0) :]
+            if left <= 0 or not pictures:
+                continue
+            pairs = [(file, await _fetch(source, file)) for file in pictures]
+            found = await asyncio.to_thread(read_files, pairs, vision=True, budget=0)
+            left -= len(found.images)
+            attached[message.seq] = replace(attached.get(message.seq, Attached()), images=found.images)
+
+
+async def _fetch(source: Source, file: File) -> bytes | None:
+    try:
+        return await source.file(file, LARGEST)
+    except ParleyError:
+        return None
+
+
+def _with_words(message: StoredMessage) -> StoredMessage:
+    """A mention without any words is still a question: usually about what was said before."""
+    return message if message.text.strip() or message.files else replace(message, text=_NO_WORDS)
+
+
+def _request(claim: Claim, settings: TurnSettings, prompt: Prompt, room: Room) -> CompletionRequest:
+    return CompletionRequest(
+        model=settings.model,
+        messages=prompt.messages,
+        temperature=settings.temperature,
+        top_p=settings.top_p,
+        max_completion_tokens=room.completion,
+        stop=settings.stop,
+        seed=settings.seed,
+        json=settings.json,
+        reasoning_effort=settings.reasoning_effort,
+        show_reasoning=settings.show_reasoning,
+        service_tier=settings.service_tier,
+        prefill=settings.prefill,
+        user=hash_person(claim.address.platform, claim.author.id),
+        fallbacks=settings.fallbacks,
+        prompt_tokens=prompt.tokens,
+    )
+
+
+def hash_person(platform: str, person: str) -> str:
+    """What the provider is told of a person: the same for the same person, and nothing else."""
+    return hashlib.sha256(f"{platform}:{person}".encode()).hexdigest()[:16]
+

@@ -1,0 +1,350 @@
+"""One turn, from the question to the stored answer. The file to read first.
+
+A turn is claimed already when it gets here (``bot.desk`` and the store see to that); this module takes it
+through these steps, each of which may be the last one before a crash:
+
+1. *open*      find what an earlier, interrupted run of this turn has shown, and open the surface on it
+2. *prepare*   read settings, history and files; build the prompt
+3. *generate*  stream the completion into the delivery, which paces the writes
+4. *store*     commit the answer with its usage, state SHOWING, before it is shown for the last time
+5. *finish*    the last write with its notes and controls; clear the working sign
+
+The caller settles the turn with the outcome this module returns, and takes the lane's next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from bot.errors import CompletionFailed, Gone, ParleyError, StoreError, Superseded
+from bot.halt import Halt, Reason
+from bot.material import Material, MaterialReader
+from bot.observe.metrics import Metrics
+from bot.observe.receipt import receipt
+from bot.ports import (
+    AnswerRecord,
+    Claim,
+    Completions,
+    Finished,
+    Outcome,
+    Platform,
+    ReasoningDelta,
+    Store,
+    Surface,
+    Switched,
+    TextDelta,
+    TurnKind,
+    TurnState,
+    TurnView,
+    Waiting,
+)
+from bot.reply.delivery import Delivery
+from bot.reply.pacing import Pacing
+from bot.reply.status import StatusLine
+from bot.replies import Controls, Notice, Phase, Reply, Status
+from bot.settings.json_answers import problem_with
+
+ATTEMPTS = 3  # runs of one turn before it ends with an explanation instead of another try
+
+INTERRUPTED_TEXT = "I was interrupted several times while answering this. Press Retry and I will try once more."
+STOPPED_TEXT = "Stopped before anything was written."
+UNSAVED_NOTE = "I could not save this answer, so I will not remember it."
+HALT_NOTES = {Reason.PERSON: "Stopped.", Reason.NEWER: "Stopped for a newer question."}
+
+
+@dataclass(slots=True)
+class Answer:
+    """What generating has yielded so far."""
+
+    pieces: list[str] = field(default_factory=list)
+    reasoning: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    finished: Finished | None = None
+    failure: CompletionFailed | None = None
+    halted: Reason | None = None
+    asked_at: float = 0.0
+    first_text_at: float | None = None
+    last_text_at: float = 0.0
+
+    @property
+    def text(self) -> str:
+        return "".join(self.pieces)
+
+    @property
+    def is_whole(self) -> bool:
+        """The model came to its own end; else marks it left open are closed in what is shown."""
+        return self.finished is not None and self.finished.reason == "stop" and self.halted is None
+
+    @property
+    def outcome(self) -> Outcome:
+        has_text = any(piece.strip() for piece in self.pieces)
+        if self.halted in (Reason.EDITED, Reason.DELETED):
+            return Outcome.CANCELLED
+        if self.halted is not None:
+            return Outcome.STOPPED
+        if self.failure is not None:
+            return Outcome.CUT if has_text else Outcome.FAILED
+        return Outcome.ANSWERED
+
+
+@dataclass(slots=True)
+class Stage:
+    """Where a turn plays: its surface, the delivery that writes to it, and the working sign."""
+
+    surface: Surface
+    delivery: Delivery
+    status: StatusLine
+
+
+class Turns:
+    """Runs claimed turns. One instance serves all conversations; it keeps no state between turns."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        completions: Completions,
+        platforms: Mapping[str, Platform],
+        material: MaterialReader,
+        pacing: Pacing,
+        metrics: Metrics,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._completions = completions
+        self._platforms = platforms
+        self._material = material
+        self._pacing = pacing
+        self._metrics = metrics
+        self._wall = wall
+
+    async def run(self, claim: Claim, halt: Halt) -> Outcome:
+        """Take the claim to its outcome. Raises ``Superseded`` when the lane was lost: then nothing more is written."""
+        stage = await self._open(claim)
+        try:
+            return await self._play(claim, stage, halt)
+        except Gone:
+            return Outcome.UNDELIVERABLE
+        except BaseException:
+            await stage.delivery.abandon()
+            raise
+        finally:
+            with contextlib.suppress(ParleyError):
+                await stage.status.clear()
+
+    async def show_version(self, view: TurnView) -> None:
+        """Put the chosen version of a settled answer in place of the one shown."""
+        stage = self._stage(
+            Reply(view.address, view.mark, view.message_id, view.author, direct=view.direct, parts=view.parts), None
+        )
+        controls = Controls(regenerate=True, feedback=True, version=view.version, versions=view.versions)
+        await stage.delivery.replace(view.text, (), controls)
+
+    async def explain_breakdown(self, claim: Claim) -> Outcome:
+        """Something of ours broke in the middle: the question still gets its visible outcome."""
+        try:
+            stage = await self._open(claim)
+            await stage.delivery.replace(ParleyError.default_text, (), Controls(retry=True))
+            await stage.status.clear()
+        except (ParleyError, OSError):
+            return Outcome.UNDELIVERABLE
+        return Outcome.FAILED
+
+    # --- 1. open
+
+    async def _open(self, claim: Claim) -> Stage:
+        platform = self._platforms[claim.address.platform]
+        parts = claim.parts
+        if claim.attempts > 1 and not parts:
+            with contextlib.suppress(ParleyError):
+                parts = tuple(await platform.source(claim.address).posted(claim.mark))
+        reply = Reply(claim.address, claim.mark, claim.message_id, claim.author, direct=claim.direct, parts=parts)
+        return self._stage(reply, claim)
+
+    def _stage(self, reply: Reply, claim: Claim | None) -> Stage:
+        surface = self._platforms[reply.address.platform].surface(reply)
+
+        async def keep(ids: Sequence[str]) -> None:
+            if claim is not None:
+                with contextlib.suppress(StoreError):  # the mark finds the parts again after a crash
+                    await self._store.shown(claim, ids)
+
+        delivery = Delivery(
+            surface, self._pacing, reply.mark, parts=reply.parts, on_parts=keep, metrics=self._metrics
+        )
+        return Stage(surface, delivery, StatusLine(surface))
+
+    async def _play(self, claim: Claim, stage: Stage, halt: Halt) -> Outcome:
+        if claim.state is TurnState.SHOWING and claim.outcome is not None:
+            await stage.delivery.replace(claim.answer, claim.notes, await self._controls(claim))
+            return claim.outcome
+        if claim.attempts > ATTEMPTS:
+            await stage.delivery.replace(INTERRUPTED_TEXT, (), Controls(retry=True))
+            return Outcome.INTERRUPTED
+        stage.status.set(Status(Phase.THINKING, "thinking"))
+        try:
+            material = await self._material.read(claim, self._platforms[claim.address.platform].source(claim.address))
+        except StoreError as error:
+            await stage.delivery.replace(error.user_text, (), Controls(retry=True))
+            return Outcome.FAILED
+        if material is None:  # every question of this turn was deleted while it waited
+            await stage.surface.close(0)
+            return Outcome.CANCELLED
+        answer = await self._generate(claim, material, stage, halt)
+        return await self._conclude(claim, material, answer, stage)
+
+    # --- 3. generate
+
+    async def _generate(self, claim: Claim, material: Material, stage: Stage, halt: Halt) -> Answer:
+        answer = Answer(asked_at=self._wall())
+        if claim.stop:
+            halt.ask(Reason.PERSON)
+        stage.delivery.start(live=material.settings.stream != "final")
+        self._metrics.asked(answer.asked_at - claim.received_at if claim.attempts == 1 else None)
+        reading = asyncio.create_task(self._read(material, answer, stage))
+        try:
+            halted = await halt.guard(reading)
+        except CompletionFailed as failure:
+            answer.failure, halted = failure, False
+        stage.delivery.hold()
+        if halted:
+            answer.halted = halt.reason
+        return answer
+
+    async def _read(self, material: Material, answer: Answer, stage: Stage) -> None:
+        """The hot path: one pass for each network read, whatever it holds."""
+        delivery, pieces = stage.delivery, answer.pieces
+        async with contextlib.aclosing(self._completions.stream(material.request)) as batches:
+            async for batch in batches:
+                fresh = [piece.text for piece in batch if type(piece) is TextDelta]
+                if fresh:
+                    text = fresh[0] if len(fresh) == 1 else "".join(fresh)
+                    pieces.append(text)
+                    delivery.feed(text)
+                    answer.last_text_at = self._wall()
+                    if answer.first_text_at is None:
+                        answer.first_text_at = answer.last_text_at
+                if len(fresh) != len(batch):
+                    for piece in batch:
+                        self._take_aside(piece, answer, stage)
+                if delivery.gone:
+                    raise Gone("the place of this reply is gone")
+
+    def _take_aside(self, piece: object, answer: Answer, stage: Stage) -> None:
+        if isinstance(piece, ReasoningDelta):
+            answer.reasoning.append(piece.text)
+        elif isinstance(piece, Waiting):
+            stage.status.set(Status(Phase.WAITING, piece.why))
+        elif isinstance(piece, Switched):
+            answer.notes.append(f"Answered by {piece.model}, because {piece.why}.")
+        elif isinstance(piece, Finished):
+            answer.finished = piece
+
+    # --- 4. store and 5. finish
+
+    async def _conclude(self, claim: Claim, material: Material, answer: Answer, stage: Stage) -> Outcome:
+        outcome = answer.outcome
+        self._metrics.completed(answer.finished, answer.failure)
+        if outcome is Outcome.CANCELLED:
+            await stage.delivery.abandon()
+            if answer.halted is Reason.DELETED:
+                await stage.surface.close(0)
+            return outcome
+        if not answer.text.strip():
+            return await self._explain(claim, answer, stage, outcome)
+        notes = _notes(material, answer)
+        controls = Controls(regenerate=True, feedback=True)
+        try:
+            version, versions = await self._store.answered(
+                claim, self._record(claim, material, answer, notes), self._wall()
+            )
+            controls = replace(controls, version=version, versions=versions)
+        except Superseded:
+            raise
+        except StoreError:
+            notes = (*notes, UNSAVED_NOTE)
+        await stage.delivery.finish(notes, controls, whole=answer.is_whole)
+        self._metrics.shown(
+            first_text=(answer.first_text_at or answer.asked_at) - claim.received_at,
+            tail=self._wall() - answer.last_text_at,
+        )
+        return outcome
+
+    async def _explain(self, claim: Claim, answer: Answer, stage: Stage, outcome: Outcome) -> Outcome:
+        """No text came: a plain sentence takes the answer's place, or is told aside when an older version stands."""
+        failed = answer.failure is not None
+        text = answer.failure.user_text if answer.failure is not None else STOPPED_TEXT
+        if outcome is Outcome.ANSWERED:  # the client reports an empty answer as a failure; spaces alone end here
+            text, outcome, failed = "The model gave an empty answer. Please try again.", Outcome.FAILED, True
+        if claim.kind is TurnKind.AGAIN and claim.parts:
+            view = await self._store.turn(claim.mark)
+            if view is not None and view.text:
+                await stage.delivery.replace(view.text, (), await self._controls(claim))
+                await stage.surface.tell(claim.author.id, Notice(text, error=failed))
+                return outcome
+        await stage.delivery.replace(text, tuple(answer.notes), Controls(retry=True, regenerate=False))
+        return outcome
+
+    async def _controls(self, claim: Claim) -> Controls:
+        view = None
+        with contextlib.suppress(StoreError):
+            view = await self._store.turn(claim.mark)
+        if view is None:
+            return Controls(regenerate=True, feedback=True)
+        return Controls(regenerate=True, feedback=True, version=view.version, versions=view.versions)
+
+    def _record(self, claim: Claim, material: Material, answer: Answer, notes: tuple[str, ...]) -> AnswerRecord:
+        finished = answer.finished
+        usage = finished.usage if finished is not None else None
+        model = finished.model if finished is not None and finished.model else material.request.model
+        first = None if answer.first_text_at is None else (answer.first_text_at - answer.asked_at) * 1000
+        return AnswerRecord(
+            text=answer.text,
+            outcome=answer.outcome,
+            notes=notes,
+            model=model,
+            usage=usage,
+            cost=material.cost(self._completions.profile(model), usage),
+            receipt=receipt(
+                model=model,
+                settings=material.told_settings(),
+                messages=len(material.request.messages),
+                left_out=material.left_out,
+                notices=material.notices,
+                finished=finished,
+                failure=answer.failure.kind if answer.failure is not None else "",
+                first_text_ms=first,
+                seconds=self._wall() - answer.asked_at,
+            ),
+            error_kind=answer.failure.kind if answer.failure is not None else "",
+            trimmed_before=material.trimmed_before,
+            replace_versions=bool(claim.overrides.get("edited")),
+            first_text_ms=first,
+        )
+
+
+def _notes(material: Material, answer: Answer) -> tuple[str, ...]:
+    """What stands apart from the answer; empty in the ordinary case."""
+    notes = [*material.notices, *answer.notes]
+    if material.settings.show_reasoning and answer.reasoning:
+        notes.append("Reasoning: " + _clip(" ".join("".join(answer.reasoning).split()), 1_500))
+    if answer.failure is not None:
+        notes.append(answer.failure.user_text)
+    if answer.halted is not None:
+        notes.append(HALT_NOTES[answer.halted])
+    elif answer.finished is not None and answer.finished.reason == "length":
+        notes.append("Cut off at the token limit (max_completion_tokens).")
+    elif answer.finished is not None and answer.finished.reason == "content_filter":
+        notes.append("The provider's content filter ended this answer.")
+    elif answer.failure is None and material.request.json is not None:
+        notes.extend(problem_with(answer.text, material.request.json))
+    return tuple(notes)
+
+
+def _clip(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+

@@ -1,0 +1,228 @@
+"""The composition root: every part is chosen here and nowhere else.
+
+``house(config)`` opens the parts in the order in which they need each other and closes them in reverse;
+``run(config)`` lives in it until SIGTERM. Adapters are found by folder: each ``adapters/NAME/run.py`` offers
+``configured``, ``open`` and ``check`` (see ``bot.ports.Adapter``), so a new platform changes nothing here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import importlib.util
+import pkgutil
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import structlog
+import uvicorn
+from starlette.applications import Starlette
+from starlette.types import ASGIApp
+
+from bot.backends import KeyRing, choose
+from bot.config import Config
+from bot.desk import Bot
+from bot.errors import ConfigurationError, StoreError
+from bot.intake.access import Access
+from bot.intake.quota import Quota
+from bot.llm import Switchable
+from bot.material import MaterialReader
+from bot.observe.health import Health
+from bot.observe.metrics import Metrics
+from bot.observe.routes import routes as observe_routes
+from bot.ports import Adapter, Completions, Platform, Store
+from bot.preferences import Preferences
+from bot.reply.pacing import Pacing
+from bot.storage import SqlShelf, open_store
+from bot.turn import Turns
+
+log = structlog.get_logger("house")
+
+_TICK = 5.0  # seconds between looks at the database and at the gauges
+
+
+@dataclass(slots=True)
+class House:
+    """The running parts."""
+
+    config: Config
+    bot: Bot
+    store: Store
+    completions: Completions
+    adapters: list[Adapter]
+    health: Health
+    metrics: Metrics
+    app: ASGIApp
+    url: str = ""
+
+
+def adapter_modules() -> Iterator[tuple[str, ModuleType]]:
+    """(name, run module) of every adapter folder; a folder without one is not an adapter."""
+    package = importlib.import_module("adapters")
+    for found in pkgutil.iter_modules(package.__path__):
+        if found.ispkg and importlib.util.find_spec(f"adapters.{found.name}.run"):
+            yield found.name, importlib.import_module(f"adapters.{found.name}.run")
+
+
+@contextlib.asynccontextmanager
+async def house(config: Config, completions: Completions | None = None) -> AsyncIterator[House]:
+    """Everything opened but nothing connected: no event comes in yet. ``completions`` replaces the configured backend."""
+    async with contextlib.AsyncExitStack() as stack:
+        config.data_dir.mkdir(parents=True, exist_ok=True)
+        store, db = await open_store(config.database_url, config.data_dir)
+        stack.push_async_callback(store.close)
+        switch = Switchable(completions or await choose(config))
+        stack.push_async_callback(switch.close)
+        metrics, health = Metrics(), Health()
+        platforms: dict[str, Platform] = {}
+        preferences = Preferences(store, lambda: _defaults(config, switch))
+        pacing = Pacing()
+        turns = Turns(
+            store=store,
+            completions=switch,
+            platforms=platforms,
+            material=MaterialReader(store, switch, preferences),
+            pacing=pacing,
+            metrics=metrics,
+        )
+        bot = Bot(
+            store=store,
+            completions=switch,
+            turns=turns,
+            platforms=platforms,
+            preferences=preferences,
+            access=Access(
+                frozenset(config.allowed_channels), frozenset(config.blocked_users), frozenset(config.admin_users)
+            ),
+            quota=Quota(config.user_turns_per_minute),
+            metrics=metrics,
+            shelves=lambda platform: SqlShelf(db, platform),
+            keys=KeyRing(config, switch),
+            command_name=config.command_name,
+        )
+        adapters = [module.open(bot, config) for _, module in adapter_modules() if module.configured(config)]
+        if not adapters:
+            raise ConfigurationError(
+                "WEB_ENABLED", "it is off and no platform is configured", "Set WEB_ENABLED=true, or a platform's tokens."
+            )
+        for adapter in adapters:
+            bot.attach(adapter.platform)
+        metrics.watch(pacing=pacing, limits=switch.limits, lanes=bot.lanes)
+        routes = [*observe_routes(health, metrics), *(route for adapter in adapters for route in adapter.routes)]
+        yield House(config, bot, store, switch, adapters, health, metrics, Starlette(routes=routes))
+
+
+def _defaults(config: Config, completions: Completions) -> dict[str, Any]:
+    """The deployment's level of the settings: the configuration, and the model of the backend that answers now."""
+    values: dict[str, Any] = {"model": completions.backend().model or config.llm_model}
+    if config.system_prompt:
+        values["system"] = config.system_prompt
+    if config.llm_fallback_models:
+        values["fallback_models"] = list(config.llm_fallback_models)
+    return values
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handlers: the house has one way to end."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@contextlib.asynccontextmanager
+async def listening(opened: House) -> AsyncIterator[None]:
+    """Serve the house's routes on HOST:PORT; ``opened.url`` says where. Raises ``ConfigurationError`` when it cannot."""
+    host, port = opened.config.host, opened.config.port
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server((host, port), family=family, backlog=1024)
+        # asyncio sets this only where the protocol number is given; without it every answer waits 40 ms.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except OSError as error:
+        raise ConfigurationError(
+            "PORT" if error.errno == 98 else "HOST",
+            f"cannot listen on {host}:{port} ({error.strerror})",
+            "Stop what uses it, or choose another.",
+        ) from error
+    opened.url = f"http://{host if ':' not in host else f'[{host}]'}:{listener.getsockname()[1]}"
+    server = _Server(
+        uvicorn.Config(
+            opened.app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            ws="websockets-sansio",
+            ws_max_size=256 * 1024,
+            server_header=False,
+            timeout_graceful_shutdown=2,
+        )
+    )
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        while not server.started and not serving.done():
+            await asyncio.sleep(0.005)
+        yield
+    finally:
+        server.should_exit = True
+        await serving
+
+
+@contextlib.asynccontextmanager
+async def living(opened: House) -> AsyncIterator[None]:
+    """Connect every surface, take up unfinished turns, and end gracefully."""
+    config, bot, health = opened.config, opened.bot, opened.health
+    started: list[Adapter] = []
+    tick: asyncio.Task[None] | None = None
+    try:
+        resumed = await bot.resume()
+        for adapter in opened.adapters:
+            await adapter.start()
+            started.append(adapter)
+        tick = asyncio.create_task(_tick(opened))
+        health.started()
+        log.info("ready", surfaces=[adapter.name for adapter in started], resumed=resumed)
+        yield
+    finally:
+        health.draining()
+        for adapter in started:
+            await adapter.pause()
+        drained = await bot.drain(config.shutdown_grace)
+        log.info("drained", whole=drained)
+        if tick is not None:
+            tick.cancel()
+        for adapter in reversed(started):
+            await adapter.close()
+
+
+async def _tick(opened: House) -> None:
+    """What /readyz and the gauges say is looked at afresh every few seconds."""
+    while True:
+        try:
+            await opened.store.check()
+            opened.metrics.counted(await opened.store.counts())
+            opened.health.database("")
+        except StoreError as error:
+            opened.health.database(error.user_text)
+        for adapter in opened.adapters:
+            opened.health.surface(adapter.name, adapter.healthy())
+        await asyncio.sleep(_TICK)
+
+
+async def run(config: Config, announce: Callable[[str], None] = print) -> int:
+    """Live until SIGTERM or SIGINT; returns the exit code."""
+    end = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, end.set)
+    async with house(config) as opened, listening(opened), living(opened):
+        surfaces = ",".join(adapter.name for adapter in opened.adapters)
+        backend = opened.completions.backend()
+        announce(f"ready surfaces={surfaces} model={backend.model} url={opened.url}")
+        await end.wait()
+    return 0
