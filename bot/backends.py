@@ -22,7 +22,9 @@ async def choose(config: Config) -> Completions:
     """The backend that the configuration and this machine offer, in that order."""
     if config.key or config.llm_base_url != GROQ_URL:
         # A Groq key with another address means a gateway or a proxy in front of Groq.
-        groq = config.llm_base_url == GROQ_URL or bool(config.groq_api_key.get_secret_value() and not config.llm_api_key.get_secret_value())
+        groq = config.llm_base_url == GROQ_URL or bool(
+            config.groq_api_key.get_secret_value() and not config.llm_api_key.get_secret_value()
+        )
         return _configured(config, config.llm_base_url, config.key, "groq" if groq else "server")
     local = await find_local()
     if local is not None:
@@ -62,7 +64,7 @@ class KeyRing:
         self._env_file = env_file
 
     async def use(self, key: str, url: str = "", remember: bool = False) -> Backend:
-        """Ask the provider with the new key first; raises ``CompletionFailed`` and changes nothing when it is refused."""
+        """Ask the provider with the new key first. Raises ``CompletionFailed``: then nothing has changed."""
         key, url = key.strip(), url.strip().rstrip("/") or GROQ_URL
         if not key or re.search(r"\s", key):
             raise ConfigurationError("GROQ_API_KEY", "the key is empty or has blanks in it", "Paste the key alone.")

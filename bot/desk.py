@@ -205,9 +205,7 @@ class Bot:
         return await self._accept(_question(event), arrival)
 
     async def _record(self, event: MessageReceived) -> Receipt:
-        fresh = await self._store.record(
-            event.address, event.author, event.id, event.text, event.files, event.sent_at
-        )
+        fresh = await self._store.record(event.address, event.author, event.id, event.text, event.files, event.sent_at)
         return Receipt(accepted=False, duplicate=not fresh)
 
     def _refuse(self, event: MessageReceived) -> Receipt | None:
@@ -216,7 +214,9 @@ class Bot:
             return Receipt(False, notice=Notice(reason, error=True) if reason else None)
         wait = self._quota.take(self._wall(), f"{event.address.platform}:{event.author.id}")
         if wait:
-            return Receipt(False, notice=Notice(f"That was a lot of questions. Please ask again in {wait:.0f} s.", True))
+            return Receipt(
+                False, notice=Notice(f"That was a lot of questions. Please ask again in {wait:.0f} s.", True)
+            )
         return None
 
     async def _accept(self, turn: NewTurn, arrival: Arrival = Arrival.WAIT) -> Receipt:

@@ -144,12 +144,15 @@ class StoreError(ParleyError):
 
 
 class StoreFull(StoreError):
-    default_text = "The disk is full, so I could not save this and have not answered. Whoever runs this bot needs to make room."
+    default_text = (
+        "The disk is full, so I could not save this and have not answered. Whoever runs this bot needs to make room."
+    )
 
 
 class StoreReadOnly(StoreError):
     default_text = (
-        "The database is read-only, so I could not save this and have not answered. Whoever runs this bot needs to look."
+        "The database is read-only, so I could not save this and have not answered. "
+        "Whoever runs this bot needs to look."
     )
 
 

@@ -216,4 +216,3 @@ def _request(claim: Claim, settings: TurnSettings, prompt: Prompt, room: Room) -
 def hash_person(platform: str, person: str) -> str:
     """What the provider is told of a person: the same for the same person, and nothing else."""
     return hashlib.sha256(f"{platform}:{person}".encode()).hexdigest()[:16]
-

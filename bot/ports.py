@@ -104,9 +104,7 @@ class Shelf(Protocol):
 
     async def remove(self, kind: str, id: str) -> None: ...
 
-    async def list(
-        self, kind: str, after: int = -1, limit: int = 1_000
-    ) -> Sequence[tuple[str, Mapping[str, Any]]]: ...
+    async def list(self, kind: str, after: int = -1, limit: int = 1_000) -> Sequence[tuple[str, Mapping[str, Any]]]: ...
 
 
 class Adapter(Protocol):
@@ -263,7 +261,7 @@ class ModelProfile:
 
 @dataclass(frozen=True, slots=True)
 class LimitState:
-    """What the provider last said of one model's limits. ``kind``: "requests/day" or "tokens/minute". Reset in seconds."""
+    """What the provider last said of a model's limits. ``kind``: requests/day or tokens/minute. Reset in seconds."""
 
     model: str
     kind: str
@@ -569,7 +567,7 @@ class Store(Protocol):
     async def conversation(self, address: Address) -> Conversation | None: ...
 
     async def history(self, conversation: int, before: int, limit: int) -> Sequence[StoredMessage]:
-        """The newest ``limit`` messages with seq < ``before``, oldest first; deleted, cleared and trimmed ones left out."""
+        """The newest ``limit`` messages with seq < ``before``, oldest first, without deleted, cleared, trimmed ones."""
         ...
 
     async def question(self, conversation: int, seq: int, merged: int) -> Sequence[StoredMessage]:
@@ -630,9 +628,7 @@ class Store(Protocol):
 
     async def settings(self, scopes: Sequence[Scope]) -> Sequence[SettingRow]: ...
 
-    async def set_settings(
-        self, scope: Scope, values: Mapping[str, Any], set_by: str, now: float
-    ) -> None:
+    async def set_settings(self, scope: Scope, values: Mapping[str, Any], set_by: str, now: float) -> None:
         """Set several keys at once; a value of ``None`` clears the key."""
         ...
 

@@ -42,10 +42,10 @@ from bot.ports import (
     TurnView,
     Waiting,
 )
+from bot.replies import Controls, Notice, Phase, Reply, Status
 from bot.reply.delivery import Delivery
 from bot.reply.pacing import Pacing
 from bot.reply.status import StatusLine
-from bot.replies import Controls, Notice, Phase, Reply, Status
 from bot.settings.json_answers import problem_with
 
 ATTEMPTS = 3  # runs of one turn before it ends with an explanation instead of another try
@@ -173,9 +173,7 @@ class Turns:
                 with contextlib.suppress(StoreError):  # the mark finds the parts again after a crash
                     await self._store.shown(claim, ids)
 
-        delivery = Delivery(
-            surface, self._pacing, reply.mark, parts=reply.parts, on_parts=keep, metrics=self._metrics
-        )
+        delivery = Delivery(surface, self._pacing, reply.mark, parts=reply.parts, on_parts=keep, metrics=self._metrics)
         return Stage(surface, delivery, StatusLine(surface))
 
     async def _play(self, claim: Claim, stage: Stage, halt: Halt) -> Outcome:
@@ -347,4 +345,3 @@ def _notes(material: Material, answer: Answer) -> tuple[str, ...]:
 
 def _clip(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
-

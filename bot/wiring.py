@@ -71,7 +71,7 @@ def adapter_modules() -> Iterator[tuple[str, ModuleType]]:
 
 @contextlib.asynccontextmanager
 async def house(config: Config, completions: Completions | None = None) -> AsyncIterator[House]:
-    """Everything opened but nothing connected: no event comes in yet. ``completions`` replaces the configured backend."""
+    """Everything opened, nothing connected: no event comes in yet. ``completions`` replaces the configured backend."""
     async with contextlib.AsyncExitStack() as stack:
         config.data_dir.mkdir(parents=True, exist_ok=True)
         store, db = await open_store(config.database_url, config.data_dir)
@@ -108,7 +108,9 @@ async def house(config: Config, completions: Completions | None = None) -> Async
         adapters = [module.open(bot, config) for _, module in adapter_modules() if module.configured(config)]
         if not adapters:
             raise ConfigurationError(
-                "WEB_ENABLED", "it is off and no platform is configured", "Set WEB_ENABLED=true, or a platform's tokens."
+                "WEB_ENABLED",
+                "it is off and no platform is configured",
+                "Set WEB_ENABLED=true, or a platform's tokens.",
             )
         for adapter in adapters:
             bot.attach(adapter.platform)
@@ -128,7 +130,15 @@ def _defaults(config: Config, completions: Completions) -> dict[str, Any]:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its own signal handlers: the house has one way to end."""
+    """uvicorn without its own signal handlers: the house has one way to end. ``up`` is set when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.up.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -137,7 +147,7 @@ class _Server(uvicorn.Server):
 
 @contextlib.asynccontextmanager
 async def listening(opened: House) -> AsyncIterator[None]:
-    """Serve the house's routes on HOST:PORT; ``opened.url`` says where. Raises ``ConfigurationError`` when it cannot."""
+    """Serve the house's routes on HOST:PORT; ``opened.url`` says where. Raises ``ConfigurationError``."""
     host, port = opened.config.host, opened.config.port
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -165,8 +175,7 @@ async def listening(opened: House) -> AsyncIterator[None]:
     )
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
-        while not server.started and not serving.done():
-            await asyncio.sleep(0.005)
+        await server.up.wait()
         yield
     finally:
         server.should_exit = True

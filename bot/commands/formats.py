@@ -21,7 +21,14 @@ async def change_format(invocation: Invocation, context: CommandContext) -> Comm
     if word == "list":
         return say(_tell_format(await read_effective(context)))
     level = choose_level(context, invocation.level)
-    fixed = {"": "json_object", "off": "text", "text": "text", "on": "json_object", "object": "json_object", "json_object": "json_object"}
+    fixed = {
+        "": "json_object",
+        "off": "text",
+        "text": "text",
+        "on": "json_object",
+        "object": "json_object",
+        "json_object": "json_object",
+    }
     if word == RESET:
         return await apply_change(context, level, Change("response_format", None))
     if word in fixed:

@@ -20,7 +20,11 @@ class Access:
         """Why this person may not ask here: a sentence, "" for silence, ``None`` when they may."""
         if _listed(self.blocked_users, address.platform, author.id):
             return ""
-        if self.allowed_channels and not direct and not _listed(self.allowed_channels, address.platform, address.channel):
+        if (
+            self.allowed_channels
+            and not direct
+            and not _listed(self.allowed_channels, address.platform, address.channel)
+        ):
             return "I am not switched on in this channel. Whoever runs this bot can add it to the allowed channels."
         return None
 

@@ -51,7 +51,8 @@ def tell_receipt(view: TurnView) -> Notice:
     usage = facts.get("usage")
     if usage:
         lines.append(
-            f"Tokens: {usage['prompt']:,} in ({usage['cached']:,} from the provider's cache), {usage['completion']:,} out"
+            f"Tokens: {usage['prompt']:,} in ({usage['cached']:,} from the provider's cache), "
+            f"{usage['completion']:,} out"
             + (f", {usage['reasoning']:,} of them thinking." if usage["reasoning"] else ".")
         )
     lines += [f"- `{key}` = {value} (set for the {level})" for key, (value, level) in facts["settings"].items()]

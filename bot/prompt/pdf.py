@@ -45,7 +45,7 @@ def read_pdf(data: bytes, *, pages: int, characters: int, seconds: float = _SECO
 
 def _extract(data: bytes, pages: int, characters: int) -> dict[str, object]:
     # Only the child reads PDFs; the bot itself never loads the library.
-    from pypdf import PdfReader  # noqa: PLC0415  # see above
+    from pypdf import PdfReader  # see above
 
     reader = PdfReader(io.BytesIO(data))
     if reader.is_encrypted and not reader.decrypt(""):
@@ -64,7 +64,7 @@ def _extract(data: bytes, pages: int, characters: int) -> dict[str, object]:
 
 def _limit_self() -> None:
     try:
-        import resource  # noqa: PLC0415  # absent on Windows
+        import resource  # absent on Windows
     except ImportError:
         return
     for what, limit in ((resource.RLIMIT_AS, _MEMORY), (resource.RLIMIT_CPU, 2 * _SECONDS)):

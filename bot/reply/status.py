@@ -16,7 +16,10 @@ _CLEARING = 5.0  # seconds a surface may take to clear its sign before the turn 
 
 
 class StatusLine:
-    """``set`` returns at once; ``clear`` returns when the sign is gone or could not be reached."""
+    """``set`` returns at once, with the task that is done when the newest status was sent.
+
+    ``clear`` returns when the sign is gone or could not be reached.
+    """
 
     def __init__(self, surface: Surface) -> None:
         self._surface = surface
@@ -24,18 +27,17 @@ class StatusLine:
         self._sent: Status | None = None
         self._sending: asyncio.Task[None] | None = None
 
-    def set(self, status: Status) -> None:
+    def set(self, status: Status) -> asyncio.Task[None]:
         self._wanted = status
         if self._sending is None or self._sending.done():
             self._sending = asyncio.create_task(self._send())
+        return self._sending
 
     async def clear(self) -> None:
         if self._wanted is None:
             return
-        self.set(Status(Phase.DONE))
-        assert self._sending is not None
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._sending, _CLEARING)
+            await asyncio.wait_for(self.set(Status(Phase.DONE)), _CLEARING)
 
     async def _send(self) -> None:
         while self._wanted != self._sent and self._wanted is not None:

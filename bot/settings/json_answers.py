@@ -25,8 +25,8 @@ def problem_with(answer: str, wanted: bool | JsonSchema) -> tuple[str, ...]:
 
 def _mismatch(value: dict[str, Any], wanted: JsonSchema) -> tuple[str, ...]:
     # jsonschema takes a tenth of a second to load, and most runs never need it.
-    from jsonschema import Draft202012Validator  # noqa: PLC0415  # see above
-    from jsonschema.exceptions import best_match  # noqa: PLC0415  # see above
+    from jsonschema import Draft202012Validator  # see above
+    from jsonschema.exceptions import best_match  # see above
 
     error = best_match(Draft202012Validator(wanted.schema).iter_errors(value))
     if error is None:

@@ -33,8 +33,8 @@ def check_name(name: str) -> str:
 def read_schema(text: str) -> dict[str, Any]:
     """The schema typed as JSON, with or without a code fence. Raises ``SettingRefused``."""
     # jsonschema takes a tenth of a second to load, and most runs never need it.
-    from jsonschema import Draft202012Validator  # noqa: PLC0415  # see above
-    from jsonschema.exceptions import SchemaError  # noqa: PLC0415  # see above
+    from jsonschema import Draft202012Validator  # see above
+    from jsonschema.exceptions import SchemaError  # see above
 
     bare = text.strip()
     fenced = _FENCE.match(bare)

@@ -62,7 +62,13 @@ class Person:
     async def says(self, text: str, thread: str | None = None, channel: str = "", **more: Any) -> dict[str, Any]:
         """Send a message; the answer is the message as kept."""
         where = channel or await self.general()
-        body: dict[str, Any] = {"channel": where, "thread": thread, "text": text, "files": [], "client_id": f"c{id(text)}{len(self.seen)}"}
+        body: dict[str, Any] = {
+            "channel": where,
+            "thread": thread,
+            "text": text,
+            "files": [],
+            "client_id": f"c{id(text)}{len(self.seen)}",
+        }
         answer = await self.post("/api/messages", body | more)
         assert answer.status_code == 200, answer.text
         message: dict[str, Any] = answer.json()["message"]
@@ -129,7 +135,11 @@ class Person:
 
         def begun() -> dict[str, Any] | None:
             replies = self.replies(root)
-            return replies[number - 1] if len(replies) >= number and len(replies[number - 1]["text"]) >= characters else None
+            return (
+                replies[number - 1]
+                if len(replies) >= number and len(replies[number - 1]["text"]) >= characters
+                else None
+            )
 
         found: dict[str, Any] = await self.until(begun, "beginning")
         return found

@@ -139,7 +139,9 @@ async def test_regenerate_answers_in_the_same_message_and_history_uses_the_versi
     root = await ana.says("@Parley a colour")
     first = await ana.answer(root)
     await ana.presses(first, "regenerate")
-    await ana.until(lambda: ana.messages[first["id"]]["text"] == "Green." and not ana.messages[first["id"]]["streaming"])
+    await ana.until(
+        lambda: ana.messages[first["id"]]["text"] == "Green." and not ana.messages[first["id"]]["streaming"]
+    )
     controls = ana.messages[first["id"]]["controls"]
     assert (controls["version"], controls["versions"]) == (2, 2)
     assert len(ana.replies(root)) == 1

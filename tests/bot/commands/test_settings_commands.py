@@ -152,7 +152,8 @@ async def test_reset_settings_leaves_what_only_admins_set(room: Room) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "value"), [("json", "json_object"), ("json on", "json_object"), ("json off", "text"), ("json OBJECT", "json_object")]
+    ("line", "value"),
+    [("json", "json_object"), ("json on", "json_object"), ("json off", "text"), ("json OBJECT", "json_object")],
 )
 async def test_json_is_switched(room: Room, line: str, value: str) -> None:
     await room.say(line)

@@ -26,9 +26,7 @@ def sight(**facts: object) -> Sight:
 @pytest.mark.parametrize("trigger", TRIGGERS)
 def test_its_own_messages_are_never_answered_nor_recorded(trigger: str) -> None:
     for direct, mentioned, takes_part in product((True, False), repeat=3):
-        own = sight(
-            author=AuthorKind.SELF, direct=direct, mentioned=mentioned, takes_part=takes_part, trigger=trigger
-        )
+        own = sight(author=AuthorKind.SELF, direct=direct, mentioned=mentioned, takes_part=takes_part, trigger=trigger)
         assert judge(own) is Verdict.IGNORE
 
 

@@ -109,7 +109,7 @@ def test_what_is_shown_of_a_value_can_be_typed_again(
     assert KEYS[name].is_sound(value)
 
 
-@pytest.mark.parametrize("key", KEYS.values(), ids=str)
+@pytest.mark.parametrize("key", KEYS.values(), ids=lambda key: key.name)
 def test_every_default_is_a_value_its_key_can_have(key: Any) -> None:
     assert key.default is None or key.is_sound(key.default)
 

@@ -50,8 +50,8 @@ def test_a_channel_and_a_person_never_share_a_scope() -> None:
     assert scopes(ADDRESS, same, direct=True)[2] != scopes(ADDRESS, same, direct=False)[2]
 
 
-@pytest.mark.parametrize("present", [set(p) for n in range(6) for p in itertools.combinations(LADDER, n)], ids=str)
-def test_the_most_specific_level_with_a_value_wins(present: set[Level]) -> None:
+@pytest.mark.parametrize("present", [p for n in range(6) for p in itertools.combinations(LADDER, n)], ids=str)
+def test_the_most_specific_level_with_a_value_wins(present: tuple[Level, ...]) -> None:
     values = {level: index / 10 for index, level in enumerate(LADDER) if level in present}
     chosen = settle(values).chosen["temperature"]
     highest = max(present, key=LADDER.index, default=None)
@@ -60,8 +60,8 @@ def test_the_most_specific_level_with_a_value_wins(present: set[Level]) -> None:
 
 
 @pytest.mark.parametrize("lock", [Level.DEPLOYMENT, Level.WORKSPACE, Level.CHANNEL])
-@pytest.mark.parametrize("present", [set(p) for n in range(6) for p in itertools.combinations(LADDER, n)], ids=str)
-def test_a_lock_silences_every_more_specific_level(lock: Level, present: set[Level]) -> None:
+@pytest.mark.parametrize("present", [p for n in range(6) for p in itertools.combinations(LADDER, n)], ids=str)
+def test_a_lock_silences_every_more_specific_level(lock: Level, present: tuple[Level, ...]) -> None:
     values = {level: index / 10 for index, level in enumerate(LADDER) if level in present}
     chosen = settle(values, row(lock, "lock.temperature", True)).chosen["temperature"]
     counted = [level for level in present if LADDER.index(level) <= LADDER.index(lock)]
