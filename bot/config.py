@@ -107,7 +107,6 @@ class Config(BaseSettings):
     shutdown_grace: float = Field(
         25.0, ge=0, le=600, description="Seconds that running answers get to finish when the process is asked to stop."
     )
-    retention_days: int = Field(0, ge=0, le=36_500, description="Days after which messages are deleted; 0 keeps them.")
 
     @property
     def key(self) -> str:

@@ -156,11 +156,10 @@ async def adapters(config: Config) -> Sequence[Check]:
 
 
 async def round_trip(config: Config) -> Sequence[Check]:
-    """A question through the whole bot and back, where ``bot.wiring`` offers ``probe``."""
-    from bot import wiring  # as above
+    """A question through the whole bot and back, on a database of its own."""
+    from bot.wiring import probe  # as above
 
-    probe: Examination | None = getattr(wiring, "probe", None)
-    return await probe(config) if probe is not None else ()
+    return await probe(config)
 
 
 CHECKS: list[Examination] = [configuration, disk_space, database, provider, adapters, round_trip]

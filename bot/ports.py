@@ -111,7 +111,8 @@ class Adapter(Protocol):
     """A surface of the running bot, as ``bot.wiring`` sees it.
 
     Each folder ``adapters/NAME`` offers three functions in its ``run`` module: ``configured(config)`` says whether
-    its credentials are set, ``open(bot, config)`` gives the adapter, and ``check(config)`` the doctor's lines.
+    its credentials are set, ``open(bot, config)`` gives the adapter, and ``check(config)`` the doctor's lines. One that
+    needs no account may offer ``rehearse(adapter)`` as well: a whole round trip through itself, as one ``Check``.
     ``routes`` are Starlette routes mounted on the one HTTP port.
     """
 

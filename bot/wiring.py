@@ -14,8 +14,10 @@ import importlib.util
 import pkgutil
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -24,18 +26,18 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
-from bot.backends import KeyRing, choose
+from bot.backends import KeyRing, choose, documents
 from bot.config import Config
 from bot.desk import Bot
 from bot.errors import ConfigurationError, StoreError
 from bot.intake.access import Access
 from bot.intake.quota import Quota
-from bot.llm import Switchable
+from bot.llm import Guide, Switchable
 from bot.material import MaterialReader
 from bot.observe.health import Health
 from bot.observe.metrics import Metrics
 from bot.observe.routes import routes as observe_routes
-from bot.ports import Adapter, Completions, Platform, Store
+from bot.ports import Adapter, Check, Completions, Platform, Store
 from bot.preferences import Preferences
 from bot.reply.pacing import Pacing
 from bot.storage import SqlShelf, open_store
@@ -70,8 +72,13 @@ def adapter_modules() -> Iterator[tuple[str, ModuleType]]:
 
 
 @contextlib.asynccontextmanager
-async def house(config: Config, completions: Completions | None = None) -> AsyncIterator[House]:
-    """Everything opened, nothing connected: no event comes in yet. ``completions`` replaces the configured backend."""
+async def house(
+    config: Config, completions: Completions | None = None, modules: Sequence[ModuleType] | None = None
+) -> AsyncIterator[House]:
+    """Everything opened, nothing connected: no event comes in yet.
+
+    ``completions`` replaces the configured backend, ``modules`` the configured adapters' run modules.
+    """
     async with contextlib.AsyncExitStack() as stack:
         config.data_dir.mkdir(parents=True, exist_ok=True)
         store, db = await open_store(config.database_url, config.data_dir)
@@ -105,7 +112,9 @@ async def house(config: Config, completions: Completions | None = None) -> Async
             keys=KeyRing(config, switch),
             command_name=config.command_name,
         )
-        adapters = [module.open(bot, config) for _, module in adapter_modules() if module.configured(config)]
+        if modules is None:
+            modules = [module for _, module in adapter_modules() if module.configured(config)]
+        adapters = [module.open(bot, config) for module in modules]
         if not adapters:
             raise ConfigurationError(
                 "WEB_ENABLED",
@@ -207,6 +216,19 @@ async def living(opened: House) -> AsyncIterator[None]:
             tick.cancel()
         for adapter in reversed(started):
             await adapter.close()
+
+
+async def probe(config: Config) -> Sequence[Check]:
+    """A question to the answer and back, through every surface that can rehearse alone, beside the real data."""
+    modules = [module for _, module in adapter_modules() if hasattr(module, "rehearse")]
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder)
+        beside = config.model_copy(
+            update={"data_dir": data, "database_url": f"sqlite+aiosqlite:///{data / 'probe.db'}"}
+        )
+        guide = Guide(documents(), pace=10_000)
+        async with house(beside, guide, modules) as opened, living(opened):
+            return [await module.rehearse(adapter) for module, adapter in zip(modules, opened.adapters, strict=True)]
 
 
 async def _tick(opened: House) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import TypeVar
 
 import msgspec
@@ -11,6 +13,7 @@ from adapters.web.refusals import NOT_UNDERSTOOD, Refusal
 from bot.events import Action
 
 _LONGEST_BODY = 1_000_000  # bytes of JSON
+_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 _Shape = TypeVar("_Shape")
 
 
@@ -78,6 +81,14 @@ async def read_body(request: Request, shape: type[_Shape]) -> _Shape:
         if len(body) > _LONGEST_BODY:
             raise Refusal(413, "This is more than the workspace takes at once.")
     try:
-        return msgspec.json.decode(body, type=shape)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        return msgspec.json.decode(_whole_characters(body), type=shape)
+    except (ValueError, RecursionError):
         raise Refusal(400, NOT_UNDERSTOOD) from None
+
+
+def _whole_characters(body: bytearray) -> bytes | bytearray:
+    """The same JSON with a question mark for every half of a surrogate pair: a script that cuts a text in two may
+    leave one, browsers send it as an escape, and it can be stored nowhere."""
+    if _HALF.search(body) is None:
+        return body
+    return json.dumps(json.loads(body), ensure_ascii=False).encode("utf-8", "replace")

@@ -38,6 +38,7 @@ from bot.ports import Check, Platform
 log = structlog.get_logger("web")
 
 _AGAIN = 2.0  # seconds between tries to tell the bot what it could not be told
+_REHEARSAL = 10.0  # seconds for one question and its answer
 _FLUSH = 5.0  # seconds the last rows may take at the end
 
 
@@ -72,6 +73,32 @@ async def check(config: CoreConfig) -> Sequence[Check]:
         fix = "Let the bot's user write there, or set DATA_DIR to another folder."
         lines.append(Check("web files", False, f"{config.data_dir} cannot be written", fix))
     return lines
+
+
+async def rehearse(adapter: WebAdapter) -> Check:
+    """Ask a question in the room as a person would, and read the answer there."""
+    work = adapter.workspace
+    answered = asyncio.Event()
+
+    def look(_: object) -> None:
+        replies = [message for message in work.room.conversation(channel, root) if message.mark] if root else []
+        if replies and all(message.text and not message.streaming for message in replies):
+            answered.set()
+
+    channel, root = next(iter(work.room.channels)), ""
+    work.room.watch(look)
+    began = time.perf_counter()
+    person = await work.join("Doctor")
+    text = f"@{work.room.bot_name} are you there?"
+    root = (await work.post(person, channel, thread="", text=text, files=(), client_id="")).id
+    look(None)
+    try:
+        async with asyncio.timeout(_REHEARSAL):
+            await answered.wait()
+    except TimeoutError:
+        return Check("round trip", False, "a question in a web workspace got no answer", "Look at the log.")
+    spent = time.perf_counter() - began
+    return Check("round trip", True, f"a question in a web workspace was answered in {spent:.2f} s")
 
 
 class WebAdapter:
