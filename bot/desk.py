@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import structlog
 
@@ -115,6 +116,7 @@ class Bot:
         self._running: dict[int, Running] = {}
         self._ours: OrderedDict[str, int] = OrderedDict()
         self._draining = False
+        self._aside: set[asyncio.Task[None]] = set()
         self.command_name = command_name
 
     # --- what adapters call
@@ -142,6 +144,8 @@ class Bot:
         """Take an event; durable when this returns. Raises ``StoreError``: then it was not taken, send it again."""
         if self._draining:
             raise StoreError("draining", user_text="I am restarting. Please try again in a moment.")
+        if not isinstance(event, MessageDeleted) and self._access.is_blocked(event.address, event.author):
+            return _IGNORED
         match event:
             case MessageReceived():
                 receipt = await self._message(event)
@@ -209,9 +213,9 @@ class Bot:
         return Receipt(accepted=False, duplicate=not fresh)
 
     def _refuse(self, event: MessageReceived) -> Receipt | None:
-        reason = self._access.refusal(event.address, event.author, event.direct)
+        reason = self._access.refusal(event.address, event.direct)
         if reason is not None:
-            return Receipt(False, notice=Notice(reason, error=True) if reason else None)
+            return Receipt(False, notice=Notice(reason, error=True))
         wait = self._quota.take(self._wall(), f"{event.address.platform}:{event.author.id}")
         if wait:
             return Receipt(
@@ -307,8 +311,19 @@ class Bot:
         chosen = await self._store.choose_version(view.mark, int(event.value) if event.value.isdigit() else 0)
         if chosen is None:
             return Receipt(False, notice=Notice("There is no such version.", error=True))
-        await self._turns.show_version(chosen)
+        self._do_aside(self._turns.show_version(chosen))
         return Receipt(True)
+
+    def _do_aside(self, work: Coroutine[Any, Any, None]) -> None:
+        """Something that may wait for a write budget: the acknowledgement does not wait for it."""
+        task = asyncio.create_task(work)
+        self._aside.add(task)
+        task.add_done_callback(self._done_aside)
+
+    def _done_aside(self, task: asyncio.Task[None]) -> None:
+        self._aside.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("something beside the turns broke", exc_info=task.exception())
 
     def _may_change(self, address: Address, author: Author, view: TurnView) -> bool:
         return author.id == view.author.id or self._access.is_admin(address, author)
@@ -452,7 +467,7 @@ class Bot:
     async def drain(self, grace: float) -> bool:
         """Take nothing more, wait ``grace`` seconds for running lanes, hand the rest to the next start."""
         self._draining = True
-        tasks = [running.task for running in self._running.values()]
+        tasks = [*(running.task for running in self._running.values()), *self._aside]
         if not tasks:
             return True
         _, pending = await asyncio.wait(tasks, timeout=grace)

@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from bot.errors import CompletionFailed, Gone, ParleyError, StoreError, Superseded
+from bot.errors import CompletionFailed, Gone, ParleyError, StoreError, Superseded, Unsent
 from bot.halt import Halt, Reason
 from bot.material import Material, MaterialReader
 from bot.observe.metrics import Metrics
@@ -127,12 +127,10 @@ class Turns:
         stage = await self._open(claim)
         try:
             return await self._play(claim, stage, halt)
-        except Gone:
+        except (Gone, Unsent):  # closed to us, or away for longer than anybody waits
             return Outcome.UNDELIVERABLE
-        except BaseException:
-            await stage.delivery.abandon()
-            raise
         finally:
+            await stage.delivery.abandon()
             with contextlib.suppress(ParleyError):
                 await stage.status.clear()
 

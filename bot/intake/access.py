@@ -16,10 +16,12 @@ class Access:
     admins: frozenset[str] = frozenset()
     allowed_bots: frozenset[str] = frozenset()
 
-    def refusal(self, address: Address, author: Author, direct: bool) -> str | None:
-        """Why this person may not ask here: a sentence, "" for silence, ``None`` when they may."""
-        if _listed(self.blocked_users, address.platform, author.id):
-            return ""
+    def is_blocked(self, address: Address, author: Author) -> bool:
+        """Whether everything this person does meets silence."""
+        return _listed(self.blocked_users, address.platform, author.id)
+
+    def refusal(self, address: Address, direct: bool) -> str | None:
+        """Why one may not ask here, as a sentence; ``None`` when one may."""
         if (
             self.allowed_channels
             and not direct

@@ -10,21 +10,29 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar, TypeVarTuple
+from sqlite3 import Error as SqliteError
+from typing import Protocol, TypeVar, TypeVarTuple
 
-from sqlalchemy import Connection, make_url, text
+from sqlalchemy import URL, Connection, make_url, text
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bot.errors import ConfigurationError, StoreError
-from bot.storage.engines import postgresql_engines, sqlite_engines
 from bot.storage.failures import DAMAGED, UNOPENABLE, code_of, translate
 from bot.storage.lock import FileLock
+from bot.storage.sqlite import sqlite_connections
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
-_ADVISORY_LOCK = 0x5061_726C_6579  # "Parley"
+_TROUBLE = (SQLAlchemyError, SqliteError, OSError)
+
+
+class Connections(Protocol):
+    """Connections to one database; ``run`` takes one for a whole transaction."""
+
+    async def run(self, function: Callable[[Connection, *Ts], T], *args: *Ts) -> T: ...
+
+    async def close(self) -> None: ...
 
 
 class Undo(Exception):
@@ -34,11 +42,10 @@ class Undo(Exception):
 class Db:
     """An open database. Use ``await Db.open(url)``; ``close`` waits for writes under way."""
 
-    def __init__(self, writer: AsyncEngine, readers: AsyncEngine) -> None:
+    def __init__(self, writer: Connections, readers: Connections, file: FileLock | None = None) -> None:
         self._writer = writer
         self._readers = readers
-        self._file: FileLock | None = None
-        self._session: AsyncConnection | None = None
+        self._file = file
         self._writing: set[asyncio.Task[object]] = set()
 
     @classmethod
@@ -54,31 +61,35 @@ class Db:
             raise _wrong_url() from error
         match parsed.get_backend_name():
             case "sqlite" if parsed.database and parsed.database != ":memory:":
-                return await cls._open_file(url, Path(parsed.database))
+                return await cls._open_file(parsed, Path(parsed.database))
             case "postgresql" | "postgres":
-                return await cls._open_server(url)
+                return await cls._open_server(parsed)
             case _:
                 raise _wrong_url()
 
     @classmethod
-    async def _open_file(cls, url: str, path: Path) -> Db:
+    async def _open_file(cls, url: URL, path: Path) -> Db:
         lock = FileLock(path)
-        db = cls(*sqlite_engines(make_url(url).set(drivername="sqlite+aiosqlite")))
-        db._file = lock
+        writer, readers = sqlite_connections(url.set(drivername="sqlite"))
+        db = cls(writer, readers, lock)
         try:
+            await writer.open()
+            await readers.open()
             await db.tx(_look)
-        except StoreError as error:
+        except (StoreError, *_TROUBLE) as error:
             await db.close()
-            raise _unusable(path, error) from error
+            raise _unusable(path, error if isinstance(error, StoreError) else translate(error)) from error
         return db
 
     @classmethod
-    async def _open_server(cls, url: str) -> Db:
-        db = cls(*postgresql_engines(make_url(url).set(drivername="postgresql+asyncpg")))
+    async def _open_server(cls, url: URL) -> Db:
+        from bot.storage.postgresql import postgresql_connections
+
+        writer, readers = postgresql_connections(url.set(drivername="postgresql+asyncpg"))
+        db = cls(writer, readers)
         try:
-            db._session = await db._readers.connect()
-            held = await db._session.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _ADVISORY_LOCK})
-        except (SQLAlchemyError, OSError) as error:
+            held = await readers.lock()
+        except _TROUBLE as error:
             await db.close()
             raise ConfigurationError(
                 "DATABASE_URL",
@@ -101,28 +112,23 @@ class Db:
 
     async def _write(self, function: Callable[[Connection, *Ts], T], *args: *Ts) -> T:
         try:
-            async with self._writer.begin() as connection:
-                return await connection.run_sync(lambda sync: function(sync, *args))
-        except (SQLAlchemyError, OSError) as error:
+            return await self._writer.run(function, *args)
+        except _TROUBLE as error:
             raise translate(error) from error
 
     async def read(self, function: Callable[[Connection, *Ts], T], *args: *Ts) -> T:
         """Run ``function(connection, *args)``, which only reads. Raises ``StoreError``."""
         try:
-            async with self._readers.connect() as connection:
-                return await connection.run_sync(lambda sync: function(sync, *args))
-        except (SQLAlchemyError, OSError) as error:
+            return await self._readers.run(function, *args)
+        except _TROUBLE as error:
             raise translate(error) from error
 
     async def close(self) -> None:
         """Idempotent."""
         if self._writing:
             await asyncio.wait(self._writing)
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
-        await self._readers.dispose()
-        await self._writer.dispose()
+        await self._readers.close()
+        await self._writer.close()
         if self._file is not None:
             self._file.release()
             self._file = None

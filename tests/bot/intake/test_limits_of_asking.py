@@ -16,19 +16,21 @@ ANA = Author("U1", "Ana")
 
 
 def test_without_lists_everybody_may_ask_everywhere() -> None:
-    assert Access().refusal(HERE, ANA, direct=False) is None
+    assert Access().refusal(HERE, direct=False) is None
+    assert not Access().is_blocked(HERE, ANA)
 
 
 def test_a_blocked_person_meets_silence() -> None:
-    assert Access(blocked_users=frozenset({"U1"})).refusal(HERE, ANA, direct=True) == ""
+    assert Access(blocked_users=frozenset({"U1"})).is_blocked(HERE, ANA)
+    assert not Access(blocked_users=frozenset({"discord:U1"})).is_blocked(HERE, ANA)
 
 
 def test_a_channel_outside_the_list_is_told_so_but_direct_conversations_go_on() -> None:
     access = Access(allowed_channels=frozenset({"slack:C2"}))
-    assert "not switched on" in (access.refusal(HERE, ANA, direct=False) or "")
-    assert access.refusal(HERE, ANA, direct=True) is None
-    assert access.refusal(Address("slack", "T1", "C2"), ANA, direct=False) is None
-    assert access.refusal(Address("discord", "T1", "C2"), ANA, direct=False) is not None
+    assert "not switched on" in (access.refusal(HERE, direct=False) or "")
+    assert access.refusal(HERE, direct=True) is None
+    assert access.refusal(Address("slack", "T1", "C2"), direct=False) is None
+    assert access.refusal(Address("discord", "T1", "C2"), direct=False) is not None
 
 
 def test_admins_are_those_the_platform_or_the_configuration_names() -> None:
