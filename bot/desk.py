@@ -1,7 +1,7 @@
-"""The front desk: every event comes in here, every running turn is owned here.
+"""The front desk: every event comes in here.
 
 ``Bot.receive`` decides (attention, access, quota, lanes), makes the event durable and returns; the adapter may
-acknowledge then. Turns run in one task per conversation, one at a time; on shutdown the desk waits for them.
+acknowledge then. What commands ask of conversations (stop, retry, new, ask) is carried out here too.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
@@ -22,7 +21,7 @@ from bot.commands.handlers import run as run_command
 from bot.commands.parse import Invocation, parse_line, parse_message
 from bot.commands.registry import CommandHelp, command_helps
 from bot.commands.suggest import suggest
-from bot.errors import ParleyError, SettingRefused, StoreError, Superseded
+from bot.errors import ParleyError, SettingRefused, StoreError
 from bot.events import (
     Action,
     Address,
@@ -36,22 +35,20 @@ from bot.events import (
     MessageReceived,
     SettingsSubmitted,
 )
-from bot.halt import Halt, Reason
+from bot.halt import Reason
 from bot.intake.access import Access
 from bot.intake.attention import EditVerdict, Sight, Verdict, judge, judge_edit
 from bot.intake.lanes import Arrival, arrive
 from bot.intake.quota import PairBreaker, Quota
-from bot.observe.logging import turn_logged
+from bot.lanes import Lanes
 from bot.observe.metrics import Metrics
 from bot.observe.receipt import tell_receipt
 from bot.ports import (
     Backend,
-    Claim,
     Completions,
     Form,
     Level,
     NewTurn,
-    Outcome,
     Platform,
     Shelf,
     Store,
@@ -68,18 +65,8 @@ from bot.version import VERSION
 log = structlog.get_logger("desk")
 
 _ROOMS_REMEMBERED = 20_000
-_RETRY_STORE = (0.2, 0.5, 1.0, 2.0, 5.0)  # seconds between tries to settle while the database is away
 _ANSWERED = (TurnState.SHOWING, TurnState.SETTLED)
 _IGNORED = Receipt(accepted=False)
-
-
-@dataclass(slots=True)
-class Running:
-    """The turn a lane is playing now."""
-
-    claim: Claim
-    task: asyncio.Task[None]
-    halt: Halt = field(default_factory=Halt)
 
 
 class Bot:
@@ -113,7 +100,7 @@ class Bot:
         self._metrics = metrics
         self._shelves = shelves
         self._wall = wall
-        self._running: dict[int, Running] = {}
+        self._lanes = Lanes(store, turns, metrics, wall)
         self._ours: OrderedDict[str, int] = OrderedDict()
         self._draining = False
         self._aside: set[asyncio.Task[None]] = set()
@@ -201,7 +188,7 @@ class Bot:
         refusal = self._refuse(event)
         if refusal is not None:
             return refusal
-        busy = conversation is not None and conversation in self._running
+        busy = conversation is not None and self._lanes.is_busy(conversation)
         arrival = arrive(busy=busy, mode=preferences.settings.busy)
         if arrival is Arrival.DECLINE:
             await self._record(event)
@@ -229,9 +216,9 @@ class Bot:
             return Receipt(False, duplicate=True)
         self._remember(turn.address.key, accepted.conversation)
         if accepted.claim is not None:
-            self._start(accepted.claim)
-        elif arrival is Arrival.INTERRUPT and accepted.conversation in self._running:
-            self._running[accepted.conversation].halt.ask(Reason.NEWER)
+            self._lanes.start(accepted.claim)
+        elif arrival is Arrival.INTERRUPT:
+            self._lanes.halt(accepted.conversation, Reason.NEWER)
         return Receipt(True)
 
     async def _conversation(self, address: Address) -> int | None:
@@ -261,9 +248,7 @@ class Bot:
             return _IGNORED
         if verdict is EditVerdict.CORRECT or view is None:
             return Receipt(accepted=False)
-        running = self._running.get(view.conversation)
-        if running is not None and running.claim.mark == view.mark:
-            running.halt.ask(Reason.EDITED)
+        self._lanes.halt(view.conversation, Reason.EDITED, view.mark)
         key = f"{_event_key(event.address, event.id)}:edit:{event.revision}"
         return await self._accept(_again(view, key, event.author, self._wall(), edited=True))
 
@@ -271,9 +256,7 @@ class Bot:
         view = await self._store.delete_message(event.address, event.id)
         if view is None:
             return _IGNORED
-        running = self._running.get(view.conversation)
-        if running is not None and running.claim.mark == view.mark:
-            running.halt.ask(Reason.DELETED)
+        self._lanes.halt(view.conversation, Reason.DELETED, view.mark)
         return Receipt(accepted=False)
 
     # --- controls
@@ -296,11 +279,10 @@ class Bot:
                 return await self._make_again(event.id, event.address, event.author, view)
 
     async def _stop_turn(self, view: TurnView) -> Notice | None:
-        running = self._running.get(view.conversation)
-        if view.state in _ANSWERED or running is None or running.claim.mark != view.mark:
+        claim = None if view.state in _ANSWERED else self._lanes.halt(view.conversation, Reason.PERSON, view.mark)
+        if claim is None:
             return Notice("That answer is finished already.")
-        await self._store.ask_stop(view.conversation, running.claim.seq)
-        running.halt.ask(Reason.PERSON)
+        await self._store.ask_stop(view.conversation, claim.seq)
         return None
 
     async def _choose_version(self, event: ControlPressed, view: TurnView) -> Receipt:
@@ -384,11 +366,10 @@ class Bot:
     async def stop(self, address: Address, author: Author) -> bool:
         """Stop what runs in this conversation; False when nothing does. Anyone there may: a person's stop wins."""
         conversation = await self._conversation(address)
-        running = self._running.get(conversation) if conversation is not None else None
-        if running is None:
+        claim = self._lanes.halt(conversation, Reason.PERSON) if conversation is not None else None
+        if claim is None:
             return False
-        await self._store.ask_stop(running.claim.conversation, running.claim.seq)
-        running.halt.ask(Reason.PERSON)
+        await self._store.ask_stop(claim.conversation, claim.seq)
         return True
 
     async def retry(self, address: Address, author: Author, event_id: str) -> Notice | None:
@@ -405,55 +386,7 @@ class Bot:
 
     def lanes(self) -> tuple[int, int]:
         """(answers being written now, conversations known)."""
-        return len(self._running), len(self._ours)
-
-    # --- running turns
-
-    def _start(self, claim: Claim) -> None:
-        halt = Halt()
-        task = asyncio.create_task(self._lane(claim), name=f"lane-{claim.conversation}")
-        self._running[claim.conversation] = Running(claim, task, halt)
-
-    async def _lane(self, claim: Claim) -> None:
-        """Play the lane's turns until none waits."""
-        upcoming: Claim | None = claim
-        running = self._running[claim.conversation]
-        try:
-            while upcoming is not None:
-                if running.claim is not upcoming:
-                    running.claim, running.halt = upcoming, Halt()
-                outcome = await self._play(upcoming, running.halt)
-                upcoming = await self._settle(upcoming, outcome)
-        except Superseded:
-            log.warning("lane lost to another process")
-        finally:  # the lane may have been free for a moment and taken up by a newer task already
-            if self._running.get(claim.conversation) is running:
-                del self._running[claim.conversation]
-
-    async def _play(self, claim: Claim, halt: Halt) -> Outcome:
-        with turn_logged(claim):
-            try:
-                outcome = await self._turns.run(claim, halt)
-            except (Superseded, asyncio.CancelledError):
-                raise
-            except Exception:  # whatever broke, the lane goes on and the question gets its visible outcome
-                log.exception("turn broke")
-                outcome = await self._turns.explain_breakdown(claim)
-            log.info("turn settled", outcome=outcome.value, attempts=claim.attempts, merged=claim.merged)
-            self._metrics.settled(outcome)
-            return outcome
-
-    async def _settle(self, claim: Claim, outcome: Outcome) -> Claim | None:
-        tries = 0
-        while True:
-            try:
-                return await self._store.settle(claim, outcome, self._wall())
-            except Superseded:
-                raise
-            except StoreError:
-                log.error("turn not settled yet: the database is away")
-                await asyncio.sleep(_RETRY_STORE[min(tries, len(_RETRY_STORE) - 1)])
-                tries += 1
+        return len(self._lanes), len(self._ours)
 
     # --- start and end
 
@@ -461,21 +394,13 @@ class Bot:
         """Take up every turn that an earlier process left unsettled; returns how many lanes were started."""
         claims = [c for c in await self._store.resume(self._wall()) if c.address.platform in self._platforms]
         for claim in claims:
-            self._start(claim)
+            self._lanes.start(claim)
         return len(claims)
 
     async def drain(self, grace: float) -> bool:
         """Take nothing more, wait ``grace`` seconds for running lanes, hand the rest to the next start."""
         self._draining = True
-        tasks = [*(running.task for running in self._running.values()), *self._aside]
-        if not tasks:
-            return True
-        _, pending = await asyncio.wait(tasks, timeout=grace)
-        for task in pending:
-            task.cancel()
-        if pending:
-            await asyncio.wait(pending, timeout=5)
-        return not pending
+        return await self._lanes.finish(grace, self._aside)
 
 
 def _event_key(address: Address, message_id: str) -> str:

@@ -1,0 +1,118 @@
+"""Who is writing now: one task for each conversation with work, playing its turns one after another.
+
+The order is the store's; these tasks are the hands. A lane ends when nothing waits, when the process shuts down
+(the next start takes it up), or when another process has taken it over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import structlog
+
+from bot.errors import StoreError, Superseded
+from bot.halt import Halt, Reason
+from bot.observe.logging import turn_logged
+from bot.observe.metrics import Metrics
+from bot.ports import Claim, Outcome, Store
+from bot.turn import Turns
+
+log = structlog.get_logger("lanes")
+
+_RETRY_STORE = (0.2, 0.5, 1.0, 2.0, 5.0)  # seconds between tries to settle while the database is away
+_LAST_WORDS = 5.0  # seconds a cancelled lane gets to let go of its surface
+
+
+@dataclass(slots=True)
+class Lane:
+    """The turn that plays now, and how to end it."""
+
+    claim: Claim
+    task: asyncio.Task[None]
+    halt: Halt = field(default_factory=Halt)
+
+
+class Lanes:
+    """The lanes of this process, by conversation."""
+
+    def __init__(self, store: Store, turns: Turns, metrics: Metrics, wall: Callable[[], float] = time.time) -> None:
+        self._store = store
+        self._turns = turns
+        self._metrics = metrics
+        self._wall = wall
+        self._playing: dict[int, Lane] = {}
+
+    def __len__(self) -> int:
+        return len(self._playing)
+
+    def is_busy(self, conversation: int) -> bool:
+        """Whether a turn of this conversation plays now."""
+        return conversation in self._playing
+
+    def start(self, claim: Claim) -> None:
+        """Play this claim, and whatever waits behind it."""
+        task = asyncio.create_task(self._play_all(claim), name=f"lane-{claim.conversation}")
+        self._playing[claim.conversation] = Lane(claim, task)
+
+    def halt(self, conversation: int, reason: Reason, mark: str = "") -> Claim | None:
+        """End what plays there (only the reply ``mark``, if given) and return its claim; ``None`` if nothing does."""
+        lane = self._playing.get(conversation)
+        if lane is None or (mark and lane.claim.mark != mark):
+            return None
+        lane.halt.ask(reason)
+        return lane.claim
+
+    async def finish(self, grace: float, beside: Iterable[asyncio.Task[None]] = ()) -> bool:
+        """Wait ``grace`` seconds for the lanes and the tasks ``beside`` them, then let go; True when all ended."""
+        tasks = [*(lane.task for lane in self._playing.values()), *beside]
+        if not tasks:
+            return True
+        _, pending = await asyncio.wait(tasks, timeout=grace)
+        for task in pending:
+            task.cancel()
+        if pending:
+            await asyncio.wait(pending, timeout=_LAST_WORDS)
+        return not pending
+
+    async def _play_all(self, claim: Claim) -> None:
+        lane = self._playing[claim.conversation]
+        upcoming: Claim | None = claim
+        try:
+            while upcoming is not None:
+                if lane.claim is not upcoming:
+                    lane.claim, lane.halt = upcoming, Halt()
+                outcome = await self._play(upcoming, lane.halt)
+                upcoming = await self._settle(upcoming, outcome)
+        except Superseded:
+            log.warning("lane lost to another process")
+        finally:  # the lane may have been free for a moment and taken up by a newer task already
+            if self._playing.get(claim.conversation) is lane:
+                del self._playing[claim.conversation]
+
+    async def _play(self, claim: Claim, halt: Halt) -> Outcome:
+        with turn_logged(claim):
+            try:
+                outcome = await self._turns.run(claim, halt)
+            except (Superseded, asyncio.CancelledError):
+                raise
+            except Exception:  # whatever broke, the lane goes on and the question gets its visible outcome
+                log.exception("turn broke")
+                outcome = await self._turns.explain_breakdown(claim)
+            log.info("turn settled", outcome=outcome.value, attempts=claim.attempts, merged=claim.merged)
+            self._metrics.settled(outcome)
+            return outcome
+
+    async def _settle(self, claim: Claim, outcome: Outcome) -> Claim | None:
+        tries = 0
+        while True:
+            try:
+                return await self._store.settle(claim, outcome, self._wall())
+            except Superseded:
+                raise
+            except StoreError:
+                log.error("turn not settled yet: the database is away")
+                await asyncio.sleep(_RETRY_STORE[min(tries, len(_RETRY_STORE) - 1)])
+                tries += 1
