@@ -1,0 +1,142 @@
+"""The environment variables of the Slack adapter, read once at start. Wrong values name themselves and the fix."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal, Protocol
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from bot.errors import ConfigurationError
+
+SLACK_URL = "https://slack.com/api/"
+
+
+class CoreConfig(Protocol):
+    """What the adapter reads of the configuration it shares with the rest of the bot."""
+
+    @property
+    def command_name(self) -> str: ...
+    @property
+    def bot_name(self) -> str: ...
+
+
+class SlackConfig(BaseSettings):
+    """Slack, through an app of your own; docs/slack.md says how to make one."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SLACK_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    bot_token: SecretStr = Field(
+        SecretStr(""), description="Bot token of the Slack app, xoxb-…, from its page Install App."
+    )
+    app_token: SecretStr = Field(
+        SecretStr(""),
+        description="App-level token, xapp-…, with the scope connections:write; needed for SLACK_MODE=socket.",
+    )
+    signing_secret: SecretStr = Field(
+        SecretStr(""), description="Signing secret, from Basic Information; needed for SLACK_MODE=http."
+    )
+    mode: Literal["socket", "http"] = Field(
+        "socket",
+        description="How events come in: over a WebSocket that needs no public address, or by POST to /slack/events.",
+    )
+    api_url: str = Field(SLACK_URL, description="Address of Slack's Web API; another one for a proxy or an emulator.")
+    agent: bool = Field(
+        True, description="The app has Slack's Agents feature: each direct message opens a thread of its own."
+    )
+    native_stream: bool = Field(
+        True, description="Show answers as Slack's own streams where the place and the rate limits allow it."
+    )
+    timeout: float = Field(10.0, ge=0.1, le=120, description="Seconds a call of Slack's Web API may take.")
+
+    @field_validator("bot_token", "app_token", "signing_secret")
+    @classmethod
+    def _whole_secret(cls, value: SecretStr) -> SecretStr:
+        secret = value.get_secret_value().strip()
+        if re.search(r"[^\x21-\x7e]", secret):
+            raise ValueError(
+                "it has characters in it that no Slack secret has|Paste it alone, without blanks or quotes."
+            )
+        return SecretStr(secret)
+
+    @field_validator("bot_token")
+    @classmethod
+    def _is_bot_token(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value() and not value.get_secret_value().startswith("xoxb-"):
+            raise ValueError("it is not a bot token|Set the Bot User OAuth Token, which starts with xoxb-.")
+        return value
+
+    @field_validator("app_token")
+    @classmethod
+    def _is_app_token(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value() and not value.get_secret_value().startswith("xapp-"):
+            raise ValueError("it is not an app-level token|Set the App-Level Token, which starts with xapp-.")
+        return value
+
+    @field_validator("mode", mode="before")
+    @classmethod
+    def _lower(cls, value: object) -> object:
+        return value.strip().lower() if isinstance(value, str) else value
+
+    @field_validator("api_url")
+    @classmethod
+    def _web_address(cls, value: str) -> str:
+        try:
+            parts = urlsplit(value.strip())
+        except ValueError:
+            parts = urlsplit("")
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.password:
+            raise ValueError(f"it is not a web address|Leave it out, or set an address such as {SLACK_URL}")
+        return value.strip().rstrip("/") + "/"
+
+
+def read_config() -> SlackConfig:
+    """The variables as they are now. Raises ``ConfigurationError`` for the first wrong one."""
+    try:
+        return SlackConfig()
+    except ValidationError as error:
+        wrong = error.errors(include_url=False)[0]
+        name = f"SLACK_{wrong['loc'][0]}".upper()
+        if wrong["type"] == "value_error":
+            problem, _, fix = str(wrong["ctx"]["error"]).partition("|")
+            raise ConfigurationError(name, problem, fix) from None
+        raise ConfigurationError(name, "its value cannot be used", _FIXES.get(name, "Leave it out.")) from None
+
+
+_FIXES = {
+    "SLACK_MODE": "Set it to socket or http.",
+    "SLACK_AGENT": "Set it to true or false.",
+    "SLACK_NATIVE_STREAM": "Set it to true or false.",
+    "SLACK_TIMEOUT": "Set a number of seconds between 0.1 and 120.",
+}
+
+
+def is_meant(slack: SlackConfig) -> bool:
+    """Whoever set one of the tokens wants Slack."""
+    return bool(slack.bot_token.get_secret_value() or slack.app_token.get_secret_value())
+
+
+def check_together(slack: SlackConfig) -> None:
+    """Raises ``ConfigurationError`` when a variable is missing that the others call for."""
+    if not slack.bot_token.get_secret_value():
+        raise ConfigurationError(
+            "SLACK_BOT_TOKEN",
+            "it is not set, but SLACK_APP_TOKEN is",
+            "Install the app in your workspace and set the Bot User OAuth Token, which starts with xoxb-.",
+        )
+    if slack.mode == "socket" and not slack.app_token.get_secret_value():
+        raise ConfigurationError(
+            "SLACK_APP_TOKEN",
+            "it is not set, but SLACK_MODE=socket needs it",
+            "Make an App-Level Token with the scope connections:write, or set SLACK_MODE=http.",
+        )
+    if slack.mode == "http" and not slack.signing_secret.get_secret_value():
+        raise ConfigurationError(
+            "SLACK_SIGNING_SECRET",
+            "it is not set, but SLACK_MODE=http needs it",
+            "Set the Signing Secret of the app's page Basic Information, or set SLACK_MODE=socket.",
+        )

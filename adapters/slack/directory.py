@@ -1,0 +1,84 @@
+"""Who people are and where files lie: what events leave out, asked for once and remembered.
+
+An event never waits long for a name: whoever is not known in time is called by their id until the answer is there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from adapters.slack.calls import Calls
+from adapters.slack.inbound import Profile
+from bot.errors import ParleyError
+
+_KNOWN = 10_000
+_FRESH = 3_600.0  # seconds a profile counts
+_PATIENCE = 0.7  # seconds an event waits for names
+
+
+class Directory:
+    """Profiles by user id, bounded. ``team`` is the bot's own."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+        self._known: OrderedDict[str, tuple[Profile, float]] = OrderedDict()
+        self._asked: dict[str, asyncio.Task[None]] = {}
+
+    async def profiles(self, users: Iterable[str]) -> Mapping[str, Profile]:
+        """Those of ``users`` who are known within a moment."""
+        wanted = [user for user in users if user[:1] in ("U", "W")]
+        missing = [self._ask(user) for user in wanted if not self._is_fresh(user)]
+        if missing:
+            await asyncio.wait(missing, timeout=_PATIENCE)
+        return {user: self._known[user][0] for user in wanted if user in self._known}
+
+    def team(self, user: str) -> str:
+        """The workspace of somebody who is known, else ""."""
+        return self._known[user][0].team if user in self._known else ""
+
+    async def close(self) -> None:
+        asked = list(self._asked.values())
+        for task in asked:
+            task.cancel()
+        if asked:
+            await asyncio.wait(asked)
+
+    def _is_fresh(self, user: str) -> bool:
+        return user in self._known and self._known[user][1] > time.monotonic()
+
+    def _ask(self, user: str) -> asyncio.Task[None]:
+        task = self._asked.get(user)
+        if task is None:
+            task = self._asked[user] = asyncio.create_task(self._fetch(user), name="slack-profile")
+            task.add_done_callback(lambda _: self._asked.pop(user, None))
+        return task
+
+    async def _fetch(self, user: str) -> None:
+        try:
+            answer = await self._calls.call("users.info", user=user)
+        except ParleyError:
+            return
+        self._known[user] = profile_in(answer.get("user") or {}, self._calls.team), time.monotonic() + _FRESH
+        self._known.move_to_end(user)
+        if len(self._known) > _KNOWN:
+            self._known.popitem(last=False)
+
+
+def profile_in(user: Mapping[str, Any], own_team: str) -> Profile:
+    """A profile as ``users.info`` tells it. Guests and people of other organisations are external."""
+    words = user.get("profile") or {}
+    team = str(user.get("team_id") or "")
+    guest = bool(user.get("is_restricted") or user.get("is_ultra_restricted"))
+    foreign = bool(user.get("is_stranger")) or (bool(team) and team != own_team and team.startswith("T"))
+    return Profile(
+        name=str(
+            words.get("display_name") or words.get("real_name") or user.get("real_name") or user.get("name") or ""
+        ),
+        admin=bool(user.get("is_admin") or user.get("is_owner")) and not foreign,
+        external=guest or foreign,
+        team=team,
+    )

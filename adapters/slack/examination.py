@@ -1,0 +1,84 @@
+"""The doctor's lines for Slack: each thing that is missing, with what exactly to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import aiohttp
+from slack_sdk.errors import SlackApiError
+
+from adapters.slack.calls import Calls, Refused
+from adapters.slack.config import SlackConfig
+from adapters.slack.manifest import SCOPES
+from adapters.slack.socket import Socket
+from bot.errors import Gone, SurfaceError
+from bot.ports import Check
+
+_PATIENCE = 8.0
+
+
+async def examine(slack: SlackConfig) -> Sequence[Check]:
+    """Look at the bot token, its scopes, and the way in."""
+    timeout = aiohttp.ClientTimeout(total=slack.timeout)
+    async with aiohttp.ClientSession(timeout=timeout, trust_env=True) as session:
+        calls = Calls(slack.bot_token.get_secret_value(), slack.api_url, slack.timeout)
+        calls.open(session)
+        lines = list(await _token(calls, slack))
+        if slack.mode == "socket":
+            lines.append(await _socket(calls, session, slack))
+        else:
+            lines.append(Check("Slack events", True, "taken at POST /slack/events, signatures verified"))
+        return lines
+
+
+async def _token(calls: Calls, slack: SlackConfig) -> Sequence[Check]:
+    try:
+        answer = await calls.ask("auth.test")
+    except (Gone, Refused):
+        fix = "Install the app again and set SLACK_BOT_TOKEN to its Bot User OAuth Token."
+        return [Check("Slack bot token", False, "Slack refuses it", fix)]
+    except SurfaceError:
+        fix = "Check the network, proxies and SLACK_API_URL, then try again."
+        return [Check("Slack bot token", False, "Slack did not answer", fix)]
+    lines = [Check("Slack bot token", True, f"{answer.get('user')} in {answer.get('team')}")]
+    granted = {scope.strip() for scope in answer.headers.get("x-oauth-scopes", "").split(",") if scope.strip()}
+    needed = [scope for scope in SCOPES if slack.agent or scope != "assistant:write"]
+    missing = [scope for scope in needed if scope not in granted]
+    if missing:
+        fix = (
+            f"Under OAuth & Permissions add the bot scopes {', '.join(missing)} (or paste the manifest that "
+            "`parley manifest slack` prints), then install the app again."
+        )
+        lines.append(Check("Slack scopes", False, f"{len(missing)} missing: {', '.join(missing)}", fix))
+    else:
+        lines.append(Check("Slack scopes", True, f"all {len(needed)} granted"))
+    return lines
+
+
+async def _socket(calls: Calls, session: aiohttp.ClientSession, slack: SlackConfig) -> Check:
+    token = slack.app_token.get_secret_value()
+    client = calls.client(session)
+    try:
+        await client.apps_connections_open(app_token=token)
+    except SlackApiError as error:
+        data = getattr(error.response, "data", None)
+        word = data.get("error", "") if isinstance(data, dict) else ""
+        fix = (
+            "Under Basic Information make an App-Level Token with the scope connections:write and set SLACK_APP_TOKEN."
+        )
+        if word in ("not_allowed", "socket_mode_disabled", "connection_not_allowed"):
+            fix = "Switch Socket Mode on in the app's settings."
+        return Check("Slack app token", False, "Slack opens no connection with it", fix)
+    except (aiohttp.ClientError, TimeoutError) as error:
+        return Check("Slack app token", False, f"Slack did not answer ({type(error).__name__})", "Check the network.")
+    socket = Socket(client, session, token, _nothing)
+    is_open = await socket.open(_PATIENCE)
+    await socket.close()
+    if is_open:
+        return Check("Slack connection", True, "Socket Mode connects and says hello")
+    fix = "Let WebSocket connections to *.slack.com through, or set HTTPS_PROXY."
+    return Check("Slack connection", False, socket.trouble, fix)
+
+
+async def _nothing(_: object) -> None:
+    """Leaves events unacknowledged, so that the running bot gets them."""

@@ -1,0 +1,71 @@
+"""Finds what a reply has already posted, by the mark in its messages' metadata."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from adapters.slack.calls import Calls, Refused
+from adapters.slack.controls import part_in
+from adapters.slack.inbound import Me, is_own, seconds
+from bot.errors import Unsent
+from bot.events import Address
+
+_PAGE = 200
+_PAGES = 5
+
+
+@dataclass(slots=True)
+class Found:
+    """``parts``: message id by part. ``strays``: messages of ours without any mark, as a stream is until it ends."""
+
+    parts: dict[int, str] = field(default_factory=dict)
+    strays: list[str] = field(default_factory=list)
+
+    def ids(self) -> list[str]:
+        """The parts in order, as far as none is missing, then what must be the one being written."""
+        known = [self.parts[number] for number in range(len(self.parts)) if number in self.parts]
+        return known + self.strays[:1]
+
+
+class Search:
+    """Reads threads and rooms. ``me`` says who the bot is."""
+
+    def __init__(self, calls: Calls, me: Callable[[], Me]) -> None:
+        self._calls, self._me = calls, me
+
+    async def parts(self, address: Address, mark: str, question: str = "") -> Found:
+        """What stands there of the reply ``mark``. Raises ``Unsent`` or ``Gone``."""
+        found = Found()
+        async for message in self.messages(address, with_metadata=True):
+            if not is_own(message, self._me()):
+                continue
+            ts, part = str(message["ts"]), part_in(message, mark)
+            if part is not None:
+                found.parts.setdefault(part, ts)
+            elif not message.get("metadata") and seconds(ts) > seconds(question):
+                found.strays.append(ts)
+        return found
+
+    async def messages(self, address: Address, with_metadata: bool = False) -> AsyncIterator[Mapping[str, Any]]:
+        """The messages of a thread, oldest first, or of a room without threads, newest first."""
+        method = "conversations.replies" if address.thread else "conversations.history"
+        cursor = ""
+        for _ in range(_PAGES):
+            try:
+                page = await self._calls.call(
+                    method,
+                    channel=address.channel,
+                    ts=address.thread or None,
+                    limit=_PAGE,
+                    cursor=cursor or None,
+                    include_all_metadata=True if with_metadata else None,
+                )
+            except Refused as refusal:
+                raise Unsent(f"{method}: {refusal.word}") from refusal
+            for message in page.get("messages") or ():
+                yield message
+            cursor = str((page.get("response_metadata") or {}).get("next_cursor") or "")
+            if not cursor:
+                return

@@ -1,0 +1,110 @@
+"""Reads Slack for the core: what a thread held before, files, and what a reply has already posted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from adapters.slack.calls import Calls, Refused
+from adapters.slack.directory import Directory
+from adapters.slack.inbound import Me, author_in, is_own, people_in, plain, seconds, without_name
+from adapters.slack.search import Search
+from bot.errors import Gone, Unsent
+from bot.events import Address, File
+from bot.ports import EarlierMessage
+
+_SAID = frozenset({"", "file_share", "thread_broadcast", "me_message", "bot_message"})
+_CHUNK = 64 * 1024
+_PATIENCE = aiohttp.ClientTimeout(total=60, sock_read=15)
+
+
+class SlackSource:
+    """Earlier messages and files of one conversation (``bot.ports.Source``)."""
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        calls: Calls,
+        search: Search,
+        directory: Directory,
+        me: Callable[[], Me],
+        downloads: Downloads,
+    ) -> None:
+        self._address, self._calls, self._search = address, calls, search
+        self._directory, self._me, self._downloads = directory, me, downloads
+
+    async def earlier(self, before: str, limit: int) -> Sequence[EarlierMessage]:
+        if not self._address.thread:
+            return []
+        me, until = self._me(), seconds(before)
+        said = [
+            message
+            async for message in self._search.messages(self._address)
+            if seconds(str(message.get("ts") or "")) < until
+            and not is_own(message, me)
+            and str(message.get("subtype") or "") in _SAID
+            and message.get("text")
+        ][-limit:]
+        people = await self._directory.profiles({user for message in said for user in people_in(message)})
+        return [
+            EarlierMessage(
+                str(message["ts"]),
+                author_in(message, me, people),
+                plain(without_name(str(message["text"]), me.user), people),
+                seconds(str(message["ts"])),
+            )
+            for message in said
+        ]
+
+    async def file(self, file: File, limit: int) -> bytes:
+        try:
+            found = (await self._calls.call("files.info", file=file.id)).get("file") or {}
+        except Refused as refusal:
+            raise Gone(f"files.info: {refusal.word}") from refusal
+        url = str(found.get("url_private_download") or found.get("url_private") or "")
+        return await self._downloads.read(url, limit, expects_page=str(found.get("mimetype")) == "text/html")
+
+    async def posted(self, mark: str) -> Sequence[str]:
+        return (await self._search.parts(self._address, mark, self._address.thread)).ids()
+
+
+class Downloads:
+    """Bytes of files that only the bot's token opens; it is sent to Slack's hosts and to nobody else."""
+
+    def __init__(self, token: str, api_url: str) -> None:
+        self._token, self._host = token, urlsplit(api_url).netloc
+        self.session: aiohttp.ClientSession | None = None
+
+    def is_slack(self, url: str) -> bool:
+        """``url`` is Slack's, or of the host that SLACK_API_URL names."""
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            return False
+        name = parts.hostname or ""
+        ours = parts.scheme == "https" and (name == "slack.com" or name.endswith((".slack.com", ".slack-files.com")))
+        return ours or (parts.netloc == self._host and parts.scheme in ("http", "https"))
+
+    async def read(self, url: str, limit: int, expects_page: bool = False) -> bytes:
+        """At most ``limit`` bytes. Raises ``Unsent`` or ``Gone``."""
+        if self.session is None or not self.is_slack(url):
+            raise Gone("the file lies outside of Slack")
+        head = {"Authorization": f"Bearer {self._token}"}
+        try:
+            async with self.session.get(url, headers=head, allow_redirects=False, timeout=_PATIENCE) as answer:
+                if answer.status >= 500 or answer.status == 429:
+                    raise Unsent(f"file: status {answer.status}")
+                # Without access Slack answers with its sign-in page, and with status 200.
+                if answer.status != 200 or (answer.content_type == "text/html" and not expects_page):
+                    raise Gone(f"file: status {answer.status}, {answer.content_type}")
+                data = bytearray()
+                async for chunk in answer.content.iter_chunked(_CHUNK):
+                    data += chunk
+                    if len(data) >= limit:
+                        break
+                return bytes(data[:limit])
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise Unsent(f"file: {type(error).__name__}") from None

@@ -1,0 +1,68 @@
+"""The surface and the source keep the contract, with real calls to a strict Slack."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import pytest
+
+from adapters.slack.config import read_config
+from adapters.slack.run import SlackAdapter
+from bot.events import Address, Author
+from bot.ports import Platform
+from bot.replies import Receipt, Reply
+from tests.adapters.slack.conversing import markdown
+from tests.adapters.slack.test_run import Core
+from tests.contracts.surface import SourceContract, SurfaceContract
+from tests.emulators.slack import Message, Slack
+
+
+class SlackPlace:
+    def __init__(self, slack: Slack, platform: Platform, root: Message) -> None:
+        self._slack, self.platform, self._root = slack, platform, root
+
+    def reply(self, mark: str, parts: Sequence[str] = ()) -> Reply:
+        address = Address("slack", self._slack.home.id, self._root.channel, self._root.ts)
+        return Reply(address, mark, self._root.ts, Author(self._slack.ada.id, "Ada"), parts=tuple(parts))
+
+    async def read(self, mark: str) -> Sequence[str]:
+        found = []
+        for message in self._slack.replies(self._root.channel, self._root.ts):
+            payload = (message.metadata or {}).get("event_payload", {})
+            if payload.get("mark") == mark:
+                found.append(markdown(message))
+        return found
+
+    async def remove_place(self) -> None:
+        self._slack.general.archived = True
+
+
+class _Core:
+    async def receive(self, event: object) -> Receipt:
+        return Receipt(False)
+
+    async def form(self, *_: Any) -> Any:
+        raise AssertionError("nobody asks for a form here")
+
+    def shelf(self, platform: str) -> Any:
+        raise AssertionError("nothing is kept here")
+
+
+@pytest.fixture
+async def place(slack: Slack) -> AsyncIterator[SlackPlace]:
+    slack.budgets.on = False
+    adapter = SlackAdapter(_Core(), Core(), read_config())
+    await adapter.start()
+    root = await slack.says("ada", slack.general, "a thread")
+    yield SlackPlace(slack, adapter.platform, root)
+    await adapter.close()
+    assert slack.sins == []
+
+
+class TestSurface(SurfaceContract):
+    pass
+
+
+class TestSource(SourceContract):
+    pass
