@@ -23,10 +23,13 @@ examples:
   PORT=9000 parley run              the same on another port
   GROQ_API_KEY=gsk_... parley run   answer with Groq's models
   parley doctor                     check the whole deployment; every red line says its fix
+  parley manifest slack             print the manifest to make the Slack app from
   parley migrate                    bring the database's tables up to date
 
 Configuration comes from environment variables and a .env file: see .env.example and docs/configuration.md.
 """
+
+_MANIFEST = "print a platform's app manifest, generated from the commands and events the bot knows"
 
 _DOCUMENTS = {".env.example": "env_example", "docs/configuration.md": "configuration_page"}
 
@@ -58,6 +61,13 @@ def _parser() -> argparse.ArgumentParser:
         ("version", _version, "print the version"),
     ):
         commands.add_parser(name, help=summary, description=summary).set_defaults(command=command)
+    manifest = commands.add_parser(
+        "manifest", help="print a platform's app manifest, to paste where the app is made", description=_MANIFEST
+    )
+    manifest.add_argument("platform", help="the platform, such as slack")
+    manifest.add_argument("--http", action="store_true", help="events come in by POST instead of over a socket")
+    manifest.add_argument("--url", default="", help="the public address of this bot, for --http")
+    manifest.set_defaults(command=_manifest)
     docs = commands.add_parser(
         "docs", help="write the generated documents", description="write the generated documents"
     )
@@ -99,6 +109,27 @@ def _migrate(_: argparse.Namespace) -> int:
 
     _in_loop(migrate)
     print("The database is up to date.")
+    return 0
+
+
+def _manifest(chosen: argparse.Namespace) -> int:
+    import importlib
+    import importlib.util
+    import json
+
+    from bot.commands.registry import command_helps
+    from bot.config import read_config
+    from bot.errors import ParleyError
+
+    place = f"adapters.{chosen.platform}"
+    if not chosen.platform.isidentifier() or not importlib.util.find_spec(place):
+        raise ParleyError(user_text=f"There is no platform called {chosen.platform}.")
+    if not importlib.util.find_spec(f"{place}.manifest"):
+        raise ParleyError(user_text=f"{chosen.platform} needs no manifest.")
+    write = importlib.import_module(f"{place}.manifest").manifest
+    names = [command.name for command in command_helps()]
+    where = {"url": chosen.url} if chosen.url else {}
+    print(json.dumps(write(read_config(), "http" if chosen.http else "socket", commands=names, **where), indent=2))
     return 0
 
 
