@@ -134,7 +134,7 @@ def test_something_unforeseen_ends_with_1_without_its_words(tmp_path: Path) -> N
 
 
 def test_the_manifest_of_a_platform_is_printed_as_json(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["manifest", "slack", "--http", "--url", "https://bot.example.org"]) == 0
+    assert cli.main(["manifest", "slack", "--http", "--url", "https://bot.example.org"]) == 0
     printed = json.loads(capsys.readouterr().out)
     (command,) = printed["features"]["slash_commands"]
     assert (command["command"], command["url"]) == ("/ai", "https://bot.example.org/slack/events")
@@ -143,5 +143,5 @@ def test_the_manifest_of_a_platform_is_printed_as_json(capsys: pytest.CaptureFix
 
 @pytest.mark.parametrize("platform", ["nowhere", "web", "../web"])
 def test_a_platform_without_a_manifest_is_told_in_a_sentence(platform: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["manifest", platform]) == 1
+    assert cli.main(["manifest", platform]) == 1
     assert platform in capsys.readouterr().err
