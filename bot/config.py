@@ -136,6 +136,11 @@ class Config(BaseSettings):
     def _lower(cls, value: object) -> object:
         return value.strip().lower() if isinstance(value, str) else value
 
+    @field_validator("bot_name", "llm_model", "host", mode="before")
+    @classmethod
+    def _trim(cls, value: object) -> object:
+        return value.strip() if isinstance(value, str) else value
+
     @field_validator("groq_api_key", "llm_api_key")
     @classmethod
     def _whole_key(cls, value: SecretStr) -> SecretStr:

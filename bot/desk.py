@@ -161,7 +161,8 @@ class Bot:
 
     async def _message(self, event: MessageReceived) -> Receipt:
         address, author = event.address, event.author
-        conversation = await self._conversation(address)
+        # A message that opens its thread cannot find a conversation there; if it is a redelivery, accept knows it.
+        conversation = await self._conversation(address) if address.thread != event.id else None
         if event.mentions_bot or event.direct or conversation is not None:
             invocation = parse_message(event.text, event.mentions_bot or event.direct)
             if invocation is not None and author.kind is AuthorKind.PERSON:

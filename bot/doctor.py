@@ -11,12 +11,13 @@ import inspect
 import shutil
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from types import ModuleType
 
 from bot.backends import choose
 from bot.config import Config
 from bot.errors import CompletionFailed, ConfigurationError, KeyRefused, ModelGone, ParleyError
 from bot.ports import ChatMessage, Check, CompletionRequest, Completions, TextDelta
-from bot.storage import open_store
+from bot.storage import SqlShelf, open_store
 from bot.variables import wrong_adapter_variables
 
 Examination = Callable[[Config], Awaitable[Sequence[Check]]]
@@ -149,10 +150,22 @@ async def adapters(config: Config) -> Sequence[Check]:
     for name, module in adapter_modules():
         if not module.configured(config):
             lines.append(Check(name, True, "not configured"))
-            continue
-        found = module.check(config)
-        lines += await found if inspect.isawaitable(found) else found
+        elif "shelf" in inspect.signature(module.check).parameters:
+            lines += await _checked_with_shelf(name, module, config)
+        else:
+            found = module.check(config)
+            lines += await found if inspect.isawaitable(found) else found
     return lines
+
+
+async def _checked_with_shelf(name: str, module: ModuleType, config: Config) -> Sequence[Check]:
+    """An adapter that keeps rows of its own may look at them."""
+    store, db = await open_store(config.database_url, config.data_dir)
+    try:
+        lines: Sequence[Check] = await module.check(config, shelf=SqlShelf(db, name))
+        return lines
+    finally:
+        await store.close()
 
 
 async def round_trip(config: Config) -> Sequence[Check]:

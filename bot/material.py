@@ -78,13 +78,18 @@ class MaterialReader:
 
     async def read(self, claim: Claim, source: Source) -> Material | None:
         """``None`` when every question of the claim was deleted while it waited. Raises ``StoreError``."""
-        preference, asked = await asyncio.gather(
+        place = claim.target or claim.seq
+        preference, asked, history = await asyncio.gather(
             self._preferences.at(claim.address, claim.author, claim.direct, claim.overrides),
-            self._store.question(claim.conversation, claim.target or claim.seq, claim.merged),
+            self._store.question(claim.conversation, place, claim.merged),
+            self._store.history(claim.conversation, place, HISTORY_LIMIT),
         )
         if not asked:
             return None
-        history = await self._history(claim, source, asked[0].seq)
+        if claim.merged > 1:  # of several questions, the first one's place is known only now
+            history = await self._store.history(claim.conversation, asked[0].seq, HISTORY_LIMIT)
+        if not history:
+            history = await self._earlier(claim, source, asked[0].seq)
         settings = preference.settings
         profile = self._completions.profile(settings.model)
         room = self._room(settings, profile)
@@ -107,18 +112,16 @@ class MaterialReader:
             trimmed_before=prompt.trimmed_before,
         )
 
-    async def _history(self, claim: Claim, source: Source, before: int) -> Sequence[StoredMessage]:
-        history = await self._store.history(claim.conversation, before, HISTORY_LIMIT)
-        root = claim.address.thread
-        if history or claim.direct or root in ("", claim.message_id):
-            return history
+    async def _earlier(self, claim: Claim, source: Source, before: int) -> Sequence[StoredMessage]:
+        if claim.direct or claim.address.thread in ("", claim.message_id):
+            return ()
         try:  # summoned into the middle of a thread: what was said there is read once, and kept
             async with asyncio.timeout(_EARLIER_PATIENCE):
                 earlier = await source.earlier(claim.message_id, EARLIER_LIMIT)
         except (ParleyError, TimeoutError):
-            return history
+            return ()
         if not earlier:
-            return history
+            return ()
         await self._store.backfill(claim.conversation, earlier)
         return await self._store.history(claim.conversation, before, HISTORY_LIMIT)
 

@@ -111,8 +111,9 @@ class Adapter(Protocol):
     """A surface of the running bot, as ``bot.wiring`` sees it.
 
     Each folder ``adapters/NAME`` offers three functions in its ``run`` module: ``configured(config)`` says whether
-    its credentials are set, ``open(bot, config)`` gives the adapter, and ``check(config)`` the doctor's lines. One that
-    needs no account may offer ``rehearse(adapter)`` as well: a whole round trip through itself, as one ``Check``.
+    its credentials are set, ``open(bot, config)`` gives the adapter, and ``check(config)`` the doctor's lines; it may
+    take the adapter's ``shelf`` too. One that needs no account may offer ``rehearse(adapter)`` as well: a whole round
+    trip through itself, as one ``Check``.
     ``routes`` are Starlette routes mounted on the one HTTP port.
     """
 
@@ -200,7 +201,10 @@ class ReasoningDelta:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Nothing is being generated for about ``seconds`` s; ``why`` for people: "third in line, about 6 s"."""
+    """Nothing is being generated for about ``seconds`` s; ``why`` for people: "third in line, about 6 s".
+
+    ``why`` is "" when the wait is over and the model is asked.
+    """
 
     seconds: float
     why: str

@@ -35,6 +35,7 @@ class Preferences:
         self._defaults = defaults
         self._rows: OrderedDict[Scope, tuple[SettingRow, ...]] = OrderedDict()
         self._changes = 0
+        self._plain: tuple[Mapping[str, Any], Preference] | None = None
 
     @property
     def defaults(self) -> Mapping[str, Any]:
@@ -54,8 +55,18 @@ class Preferences:
             if changes == self._changes:  # else what was read may be older than what was written meanwhile
                 self._remember(missing, fresh)
         rows = [*fresh, *(row for scope in places if scope not in missing for row in self._rows.get(scope, ()))]
+        if not rows and not overrides:
+            return self._with_nothing_set()
         effective = resolve(self._defaults(), rows, overrides)
         return Preference(effective, view_turn(effective))
+
+    def _with_nothing_set(self) -> Preference:
+        """The ordinary case, resolved once for as long as the deployment's values stay the same."""
+        defaults = self._defaults()
+        if self._plain is None or self._plain[0] != defaults:
+            effective = resolve(defaults, ())
+            self._plain = defaults, Preference(effective, view_turn(effective))
+        return self._plain[1]
 
     def changed(self, scope: Scope) -> None:
         """The rows of ``scope`` were written."""

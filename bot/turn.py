@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from bot.errors import CompletionFailed, Gone, ParleyError, StoreError, Superseded, Unsent
+from bot.errors import CompletionFailed, Gone, ParleyError, StoreError, Superseded, TooLarge, Unsent
 from bot.halt import Halt, Reason
 from bot.material import Material, MaterialReader
 from bot.observe.metrics import Metrics
@@ -53,16 +53,18 @@ ATTEMPTS = 3  # runs of one turn before it ends with an explanation instead of a
 INTERRUPTED_TEXT = "I was interrupted several times while answering this. Press Retry and I will try once more."
 STOPPED_TEXT = "Stopped before anything was written."
 UNSAVED_NOTE = "I could not save this answer, so I will not remember it."
+THINKING = Status(Phase.THINKING, "thinking")
 HALT_NOTES = {Reason.PERSON: "Stopped.", Reason.NEWER: "Stopped for a newer question."}
 
 
 @dataclass(slots=True)
 class Answer:
-    """What generating has yielded so far."""
+    """What generating has yielded so far, and what it was made from."""
 
+    material: Material
     pieces: list[str] = field(default_factory=list)
     reasoning: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    switches: list[Switched] = field(default_factory=list)
     finished: Finished | None = None
     failure: CompletionFailed | None = None
     halted: Reason | None = None
@@ -181,7 +183,7 @@ class Turns:
         if claim.attempts > ATTEMPTS:
             await stage.delivery.replace(INTERRUPTED_TEXT, (), Controls(retry=True))
             return Outcome.INTERRUPTED
-        stage.status.set(Status(Phase.THINKING, "thinking"))
+        stage.status.set(THINKING)
         try:
             material = await self._material.read(claim, self._platforms[claim.address.platform].source(claim.address))
         except StoreError as error:
@@ -191,17 +193,17 @@ class Turns:
             await stage.surface.close(0)
             return Outcome.CANCELLED
         answer = await self._generate(claim, material, stage, halt)
-        return await self._conclude(claim, material, answer, stage)
+        return await self._conclude(claim, answer, stage)
 
     # --- 3. generate
 
     async def _generate(self, claim: Claim, material: Material, stage: Stage, halt: Halt) -> Answer:
-        answer = Answer(asked_at=self._wall())
+        answer = Answer(material, asked_at=self._wall())
         if claim.stop:
             halt.ask(Reason.PERSON)
         stage.delivery.start(live=material.settings.stream != "final")
         self._metrics.asked(answer.asked_at - claim.received_at if claim.attempts == 1 else None)
-        reading = asyncio.create_task(self._read(material, answer, stage))
+        reading = asyncio.create_task(self._ask(claim, answer, stage))
         try:
             halted = await halt.guard(reading)
         except CompletionFailed as failure:
@@ -211,10 +213,25 @@ class Turns:
             answer.halted = halt.reason
         return answer
 
-    async def _read(self, material: Material, answer: Answer, stage: Stage) -> None:
+    async def _ask(self, claim: Claim, answer: Answer, stage: Stage) -> None:
+        """Read the answer. A refusal for size can teach a limit that nobody knew: then ask again with what fits it."""
+        try:
+            await self._read(answer, stage)
+        except TooLarge as refusal:
+            try:
+                less = await self._material.read(claim, self._platforms[claim.address.platform].source(claim.address))
+            except StoreError:
+                raise refusal from None
+            if less is None or less.request.prompt_tokens >= answer.material.request.prompt_tokens:
+                raise
+            answer.material = less
+            answer.switches.clear()
+            await self._read(answer, stage)
+
+    async def _read(self, answer: Answer, stage: Stage) -> None:
         """The hot path: one pass for each network read, whatever it holds."""
         delivery, pieces = stage.delivery, answer.pieces
-        async with contextlib.aclosing(self._completions.stream(material.request)) as batches:
+        async with contextlib.aclosing(self._completions.stream(answer.material.request)) as batches:
             async for batch in batches:
                 fresh = [piece.text for piece in batch if type(piece) is TextDelta]
                 if fresh:
@@ -234,15 +251,15 @@ class Turns:
         if isinstance(piece, ReasoningDelta):
             answer.reasoning.append(piece.text)
         elif isinstance(piece, Waiting):
-            stage.status.set(Status(Phase.WAITING, piece.why))
+            stage.status.set(Status(Phase.WAITING, piece.why) if piece.why else THINKING)
         elif isinstance(piece, Switched):
-            answer.notes.append(f"Answered by {piece.model}, because {piece.why}.")
+            answer.switches.append(piece)
         elif isinstance(piece, Finished):
             answer.finished = piece
 
     # --- 4. store and 5. finish
 
-    async def _conclude(self, claim: Claim, material: Material, answer: Answer, stage: Stage) -> Outcome:
+    async def _conclude(self, claim: Claim, answer: Answer, stage: Stage) -> Outcome:
         outcome = answer.outcome
         self._metrics.completed(answer.finished, answer.failure)
         if outcome is Outcome.CANCELLED:
@@ -252,12 +269,10 @@ class Turns:
             return outcome
         if not answer.text.strip():
             return await self._explain(claim, answer, stage, outcome)
-        notes = _notes(material, answer)
+        notes = _notes(answer)
         controls = Controls(regenerate=True, feedback=True)
         try:
-            version, versions = await self._store.answered(
-                claim, self._record(claim, material, answer, notes), self._wall()
-            )
+            version, versions = await self._store.answered(claim, self._record(claim, answer, notes), self._wall())
             controls = replace(controls, version=version, versions=versions)
         except Superseded:
             raise
@@ -282,7 +297,7 @@ class Turns:
                 await stage.delivery.replace(view.text, (), await self._controls(claim))
                 await stage.surface.tell(claim.author.id, Notice(text, error=failed))
                 return outcome
-        await stage.delivery.replace(text, tuple(answer.notes), Controls(retry=True, regenerate=False))
+        await stage.delivery.replace(text, (), Controls(retry=True))
         return outcome
 
     async def _controls(self, claim: Claim) -> Controls:
@@ -293,8 +308,8 @@ class Turns:
             return Controls(regenerate=True, feedback=True)
         return Controls(regenerate=True, feedback=True, version=view.version, versions=view.versions)
 
-    def _record(self, claim: Claim, material: Material, answer: Answer, notes: tuple[str, ...]) -> AnswerRecord:
-        finished = answer.finished
+    def _record(self, claim: Claim, answer: Answer, notes: tuple[str, ...]) -> AnswerRecord:
+        finished, material = answer.finished, answer.material
         usage = finished.usage if finished is not None else None
         model = finished.model if finished is not None and finished.model else material.request.model
         first = None if answer.first_text_at is None else (answer.first_text_at - answer.asked_at) * 1000
@@ -323,9 +338,13 @@ class Turns:
         )
 
 
-def _notes(material: Material, answer: Answer) -> tuple[str, ...]:
+def _notes(answer: Answer) -> tuple[str, ...]:
     """What stands apart from the answer; empty in the ordinary case."""
-    notes = [*material.notices, *answer.notes]
+    material = answer.material
+    notes = list(material.notices)
+    if answer.switches:
+        why = " and ".join(switch.why for switch in answer.switches)
+        notes.append(f"Answered by {answer.switches[-1].model}, because {why}.")
     if material.settings.show_reasoning and answer.reasoning:
         notes.append("Reasoning: " + _clip(" ".join("".join(answer.reasoning).split()), 1_500))
     if answer.failure is not None:

@@ -95,7 +95,10 @@ def explain(error: ValidationError, settings: type[BaseSettings]) -> list[Config
 
 
 def wrong_adapter_variables() -> list[ConfigurationError]:
-    """What is wrong in the adapters' own variables, all at once."""
+    """What is wrong in the adapters' own variables, all at once; nothing while ``.env`` cannot be read, for that is
+    told already and reading it again only makes the library complain beside us."""
+    if problem_in_env_file(Path(".env")) is not None:
+        return []
     wrong: list[ConfigurationError] = []
     for _, settings in adapter_classes():
         try:
@@ -186,7 +189,10 @@ def _values(info: FieldInfo) -> str:
         return "a list separated by commas"
     if _is_secret(info):
         return "a secret text"
-    return "a path" if kind is Path else "a text"
+    if kind is Path:
+        return "a path"
+    limits = [limit.max_length for limit in info.metadata if hasattr(limit, "max_length")]
+    return f"a text of 1 to {limits[0]} characters" if limits else "a text"
 
 
 def _kind(info: FieldInfo) -> Any:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import importlib
 import importlib.util
+import os
 import pkgutil
 import signal
 import socket
@@ -165,8 +167,8 @@ async def listening(opened: House) -> AsyncIterator[None]:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except OSError as error:
         raise ConfigurationError(
-            "PORT" if error.errno == 98 else "HOST",
-            f"cannot listen on {host}:{port} ({error.strerror})",
+            "PORT" if error.errno in (errno.EADDRINUSE, errno.EACCES) else "HOST",
+            f"cannot listen on {host}:{port} ({_reason(error)})",
             "Stop what uses it, or choose another.",
         ) from error
     opened.url = f"http://{host if ':' not in host else f'[{host}]'}:{listener.getsockname()[1]}"
@@ -189,6 +191,12 @@ async def listening(opened: House) -> AsyncIterator[None]:
     finally:
         server.should_exit = True
         await serving
+
+
+def _reason(error: OSError) -> str:
+    """The system's own words: Python adds the address to some of them. Names that do not resolve have no number."""
+    is_name = isinstance(error, socket.gaierror) or error.errno is None
+    return str(error.strerror) if is_name else os.strerror(error.errno or 0)
 
 
 @contextlib.asynccontextmanager
@@ -245,7 +253,12 @@ async def _tick(opened: House) -> None:
         await asyncio.sleep(_TICK)
 
 
-async def run(config: Config, announce: Callable[[str], None] = print) -> int:
+def _say(line: str) -> None:
+    """Whoever started us through a pipe waits for the line: it must not stay in a buffer."""
+    print(line, flush=True)
+
+
+async def run(config: Config, announce: Callable[[str], None] = _say) -> int:
     """Live until SIGTERM or SIGINT; returns the exit code."""
     end = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -161,7 +161,8 @@ class Room:
         """Replace a message by its newer self; nobody is told when people would see no difference."""
         before = self._messages[message.id]
         self._messages[message.id] = message
-        if replace(before, owed=message.owed, client_id=message.client_id) != message:
+        alike = before.owed == message.owed and before.client_id == message.client_id
+        if (before if alike else replace(before, owed=message.owed, client_id=message.client_id)) != message:
             self._tell(Changed(before, message))
 
     def remove(self, id: str, *, trace: bool = False) -> None:

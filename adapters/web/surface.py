@@ -61,10 +61,11 @@ class WebSurface:
         self._reply = reply
         self._behaviour = stage.behaviour()
         self.dialect = self._behaviour.dialect
+        self._create = (self._behaviour.create.way_in(self._behaviour.name, reply.address),)
+        self._update = (self._behaviour.update.way_in(self._behaviour.name, reply.address),)
 
     def ways(self, write: Write) -> Sequence[Way]:
-        allowance = self._behaviour.update if self._known(write.part) else self._behaviour.create
-        return (allowance.way_in(self._behaviour.name, self._reply.address),)
+        return self._update if self._known(write.part) else self._create
 
     async def show(self, write: Write, way: Way) -> str:
         await self._stage.opened.wait()

@@ -13,6 +13,7 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 
 import httpx
 import msgspec
@@ -23,17 +24,18 @@ from bot.llm.config import LlmConfig
 from bot.llm.durations import in_words
 from bot.llm.exchange import Broken, Exchange, open_client, send
 from bot.llm.failures import Asked
-from bot.llm.limits import Limits
+from bot.llm.limits import Limits, shrink_answer
 from bot.llm.line import Line, TooLong
 from bot.llm.models import Catalogue, guess_server
 from bot.llm.reader import AnswerReader, NotTheProtocol, ProviderSaid
-from bot.llm.request import build_body, wants_stream
+from bot.llm.request import answer_budget, build_body, wants_stream
 from bot.llm.retries import Remedy, Retries, Step, Verdict
 from bot.llm.wire import Problem, decode_models, read_error_body
 from bot.ports import Backend, CompletionRequest, LimitState, ModelProfile, Piece, Switched, Waiting
 
 _OK = 200
 _WORTH_SAYING = 1.0
+_WAITED = Waiting(0.0, "")
 
 
 class _Failed(Exception):
@@ -119,9 +121,9 @@ class ChatCompletions:
     ) -> AsyncGenerator[Sequence[Piece], None]:
         """All attempts with one model. Raises ``_Failed`` before anything was shown, ``CompletionFailed`` after."""
         retries = Retries(patience=self._config.patience, others=others, step=self._config.backoff)
-        tokens = request.prompt_tokens + (request.max_completion_tokens or 0)
         again, fresh = False, False
         while True:
+            tokens = request.prompt_tokens + (request.max_completion_tokens or 0)
             if again or not self._line.is_free(model, tokens):
                 async with aclosing(self._wait_in_line(model, tokens, again)) as waits:
                     async for waiting in waits:
@@ -136,7 +138,7 @@ class ChatCompletions:
                         yield batch
                 return
             except _Failed as failed:
-                verdict = failed.verdict
+                verdict = self._sized(failed.verdict, request, model)
                 if reader.text_seen:
                     raise Cut(verdict.error.kind, user_text=_cut_text(verdict.error)) from None
                 if reader.shown:
@@ -144,23 +146,46 @@ class ChatCompletions:
                 decision = retries.after(verdict, _now() - began, self._chance())
                 if decision.step is not Step.AGAIN:
                     raise _Failed(await self._explained(verdict, model, request)) from None
-            if verdict.remedy is Remedy.DROP:
-                self._refused.setdefault(model, set()).add(verdict.field)
+            request = self._changed(request, model, verdict)
             if verdict.remedy is Remedy.REST:
                 self._limits.close(model, decision.seconds, _now())
             elif decision.seconds:
-                if decision.seconds >= _WORTH_SAYING:
-                    yield [Waiting(decision.seconds, f"trying again in about {in_words(decision.seconds)}")]
-                await asyncio.sleep(decision.seconds)
+                async with aclosing(_pause(decision.seconds)) as waits:
+                    async for waiting in waits:
+                        yield [waiting]
             again, fresh = verdict.remedy is Remedy.REST, decision.fresh
 
     async def _wait_in_line(self, model: str, tokens: int, again: bool) -> AsyncGenerator[Waiting, None]:
         try:
+            waited = False
             async with aclosing(self._line.wait(model, tokens, again=again)) as waits:
                 async for waiting in waits:
+                    waited = True
                     yield waiting
+            if waited:
+                yield _WAITED
         except TooLong as wait:
             raise _Failed(failures.judge_line(wait.seconds, self._asked(model))) from None
+
+    def _sized(self, verdict: Verdict, request: CompletionRequest, model: str) -> Verdict:
+        """Keep what a refusal says of the minute; a smaller budget helps only where the question leaves room for it."""
+        if verdict.remedy is not Remedy.SHRINK:
+            return verdict
+        self._limits.learn_minute(model, verdict.limit, _now())
+        return verdict if self._room(verdict, request, model) else replace(verdict, remedy=Remedy.NOTHING)
+
+    def _changed(self, request: CompletionRequest, model: str, verdict: Verdict) -> CompletionRequest:
+        """What to ask next time: without what was refused."""
+        if verdict.remedy is Remedy.DROP:
+            self._refused.setdefault(model, set()).add(verdict.field)
+        if verdict.remedy is Remedy.SHRINK:
+            return replace(request, max_completion_tokens=self._room(verdict, request, model))
+        return request
+
+    def _room(self, verdict: Verdict, request: CompletionRequest, model: str) -> int | None:
+        """The budget for the answer that the refusal's own numbers leave."""
+        sent = answer_budget(request, self._catalogue.facts(model))
+        return shrink_answer(request.prompt_tokens if sent is None else verdict.wanted - sent, verdict.limit)
 
     async def _open(self, request: CompletionRequest, model: str, fresh: bool) -> Exchange:
         """Send the request; returns once a success status is there."""
@@ -240,6 +265,15 @@ class ChatCompletions:
     @property
     def _name(self) -> str:
         return self._config.name or self._catalogue.rules.name
+
+
+async def _pause(seconds: float) -> AsyncGenerator[Waiting, None]:
+    """Let ``seconds`` go by; people hear of a pause that they would notice."""
+    if seconds >= _WORTH_SAYING:
+        yield Waiting(seconds, f"trying again in about {in_words(seconds)}")
+    await asyncio.sleep(seconds)
+    if seconds >= _WORTH_SAYING:
+        yield _WAITED
 
 
 def _is_streamed(exchange: Exchange, request: CompletionRequest) -> bool:

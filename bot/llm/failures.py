@@ -71,7 +71,9 @@ def judge_status(status: int, headers: Mapping[str, str], problem: Problem, aske
         case 404:
             return Verdict(_model_gone(asked), others_may=True)
         case 413:
-            return Verdict(_too_large(problem, asked), others_may=True)
+            return _too_large(problem, asked)
+        case 429 if 0 < _number("Limit", problem.message) < _number("Requested", problem.message):
+            return _too_large(problem, asked)  # said as if waiting could help
         case 429:
             return Verdict(_rate_limited(headers, problem, asked), Remedy.REST, others_may=True)
         case 498:
@@ -200,19 +202,24 @@ def _names(names: Sequence[str]) -> str:
     return ", ".join(shown) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
 
 
-def _too_large(problem: Problem, asked: Asked) -> TooLarge:
+def _too_large(problem: Problem, asked: Asked) -> Verdict:
     limit, wanted = _number("Limit", problem.message), _number("Requested", problem.message)
     if limit and wanted:
+        name = _LIMIT_NAME.search(problem.message)
+        what, period = (name.group(1).lower(), name.group(2).lower()) if name else ("tokens", "minute")
         text = (
             f"This question with its history needs {wanted:,} tokens, and {asked.server} lets this bot use {limit:,} "
-            f"tokens per minute with `{asked.model}`, so waiting does not help. Start a new conversation, ask for a "
+            f"{what} per {period} with `{asked.model}`, so waiting does not help. Start a new conversation, ask for a "
             "shorter answer (max_completion_tokens), or choose another model."
         )
-        return TooLarge("tokens", user_text=text)
+        error = TooLarge("tokens", user_text=text)
+        if (what, period) == ("tokens", "minute"):
+            return Verdict(error, Remedy.SHRINK, others_may=True, limit=limit, wanted=wanted)
+        return Verdict(error, others_may=True)
     if problem.code == "rate_limit_exceeded" or problem.type == "tokens":
-        return TooLarge("tokens")
+        return Verdict(TooLarge("tokens"), others_may=True)
     text = f"This message with its files is larger than {asked.server} accepts. Send fewer or smaller images."
-    return TooLarge("body", user_text=text)
+    return Verdict(TooLarge("body", user_text=text), others_may=True)
 
 
 def _rate_limited(headers: Mapping[str, str], problem: Problem, asked: Asked) -> RateLimited:
@@ -222,7 +229,8 @@ def _rate_limited(headers: Mapping[str, str], problem: Problem, asked: Asked) ->
     name = _LIMIT_NAME.search(problem.message)
     what = _limit_of(asked, f"{name.group(1)} per {name.group(2)}".lower() if name else "")
     when = f" It frees up in about {in_words(rest)}." if rest is not None else ""
-    return RateLimited("429", user_text=f"{what} is used up.{when} {_advice(asked)}", retry_after=rest)
+    advice = _advice(asked, "then" if rest is not None else "in a moment")
+    return RateLimited("429", user_text=f"{what} is used up.{when} {advice}", retry_after=rest)
 
 
 def _limit_of(asked: Asked, name: str = "") -> str:
@@ -230,8 +238,8 @@ def _limit_of(asked: Asked, name: str = "") -> str:
     return f"The limit{of} that {asked.server} sets for `{asked.model}`"
 
 
-def _advice(asked: Asked) -> str:
-    return "Try again then, or choose another model." if len(asked.others) != 1 else "Try again then."
+def _advice(asked: Asked, when: str = "then") -> str:
+    return f"Try again {when}, or choose another model." if len(asked.others) != 1 else f"Try again {when}."
 
 
 def _over_capacity(status: int, headers: Mapping[str, str], problem: Problem, asked: Asked) -> OverCapacity:

@@ -16,6 +16,7 @@ from bot.ports import LimitState
 
 _DAY = 86_400.0
 _MINUTE = 60.0
+_LEAST_ANSWER = 256  # tokens; less is not worth an answer
 
 
 @dataclass(slots=True)
@@ -65,6 +66,12 @@ class Limits:
                 reset = read_duration(headers.get(f"x-ratelimit-reset-{kind}", "")) or 0.0
                 accounts[model] = _Account(int(limit), max(0, int(remaining)), reset, now, now, period)
 
+    def learn_minute(self, model: str, limit: int, now: float) -> None:
+        """A refusal named the tokens per minute; servers whose headers do not say them are learnt from this alone."""
+        account = self._tokens.get(model)
+        if account is None or account.limit != limit:
+            self._tokens[model] = _Account(limit, limit, 0.0, now, now, _MINUTE)
+
     def spend(self, model: str, tokens: int, now: float) -> None:
         """A request goes out: count it until the next headers tell better."""
         for account, amount in ((self._requests.get(model), 1), (self._tokens.get(model), tokens)):
@@ -93,3 +100,12 @@ class Limits:
                 left = int(account.available(now))
                 states.append(LimitState(model, kind, account.limit, left, account.until_reset(now)))
         return states
+
+
+def shrink_answer(prompt: int, limit: int) -> int | None:
+    """The budget for an answer to ``prompt`` tokens where one minute has ``limit``; ``None`` when too little is left.
+
+    It never takes more than half of the minute, or the next question would wait for a whole one.
+    """
+    room = min(limit - prompt, limit // 2)
+    return room if room >= _LEAST_ANSWER else None

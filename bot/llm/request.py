@@ -24,6 +24,12 @@ def wants_stream(request: CompletionRequest) -> bool:
     return request.json is None or request.json is False
 
 
+def answer_budget(request: CompletionRequest, facts: ModelFacts) -> int | None:
+    """The tokens the answer may have, as they are sent; ``None`` leaves it to the server."""
+    wanted, profile = request.max_completion_tokens, facts.profile
+    return min(wanted, profile.max_completion) if wanted is not None and profile.known else wanted
+
+
 def build_body(
     request: CompletionRequest, model: str, facts: ModelFacts, rules: ServerRules, refused: Collection[str] = ()
 ) -> bytes:
@@ -58,9 +64,8 @@ def _fields(request: CompletionRequest, facts: ModelFacts, rules: ServerRules) -
     if request.reasoning_effort and (request.reasoning_effort in profile.efforts or not profile.known):
         fields["reasoning_effort"] = request.reasoning_effort
     fields = {name: value for name, value in fields.items() if value is not None and name in rules.fields}
-    if request.max_completion_tokens is not None:
-        limit = min(request.max_completion_tokens, profile.max_completion) if profile.known else None
-        fields[rules.limit_field] = limit or request.max_completion_tokens
+    if (budget := answer_budget(request, facts)) is not None:
+        fields[rules.limit_field] = budget
     if rules.reasoning_fields and facts.reasoning == "include_reasoning":
         fields["include_reasoning"] = request.show_reasoning
     elif rules.reasoning_fields and facts.reasoning == "reasoning_format":

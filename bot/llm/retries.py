@@ -15,7 +15,8 @@ from bot.errors import CompletionFailed
 class Remedy(Enum):
     """What can help. ``REST``: wait as told. ``BACKOFF``: wait a growing while. ``ONCE``: the same again, one time.
 
-    ``FRESH``: again on a new connection. ``DROP``: again without the field the server refused.
+    ``FRESH``: again on a new connection. ``DROP``: again without the field the server refused. ``SHRINK``: again with
+    a smaller budget for the answer.
     """
 
     NOTHING = auto()
@@ -24,16 +25,23 @@ class Remedy(Enum):
     ONCE = auto()
     FRESH = auto()
     DROP = auto()
+    SHRINK = auto()
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A failure and what to do about it. ``others_may``: another model of the chain could answer."""
+    """A failure and what to do about it. ``others_may``: another model of the chain could answer.
+
+    ``field``: what to ``DROP``. ``limit``, ``wanted``: for ``SHRINK``, the tokens per minute that the server grants and
+    those that it counted for this request.
+    """
 
     error: CompletionFailed
     remedy: Remedy = Remedy.NOTHING
     others_may: bool = False
     field: str = ""
+    limit: int = 0
+    wanted: int = 0
 
 
 class Step(Enum):
@@ -51,7 +59,7 @@ class Decision:
     fresh: bool = False
 
 
-_MOST = {Remedy.REST: 4, Remedy.BACKOFF: 3, Remedy.ONCE: 1, Remedy.FRESH: 2, Remedy.DROP: 4}
+_MOST = {Remedy.REST: 4, Remedy.BACKOFF: 3, Remedy.ONCE: 1, Remedy.FRESH: 2, Remedy.DROP: 4, Remedy.SHRINK: 2}
 
 
 class Retries:

@@ -155,9 +155,10 @@ class Delivery:
         """Send the preview if it is due; seconds to wait before the next try."""
         is_first = not self._shown
         urgency = Urgency.FIRST if is_first else Urgency.PREVIEW
-        spacing = self._surface.dialect.spacing if write.part in self._shown else 0.0
-        ways = self._surface.ways(write)
-        grant = self._pacing.due(self._clock(), ways, self._conversation, urgency, spacing)
+        rest = self._surface.dialect.spacing
+        spacing = rest if write.part in self._shown else 0.0
+        ways, now = self._surface.ways(write), self._clock()
+        grant = self._pacing.due(now, ways, self._conversation, urgency, spacing)
         if grant.wait > 0:
             return grant.wait
         try:
@@ -166,7 +167,8 @@ class Delivery:
             return self._rest(refusal, grant.way)
         except Unsent:
             return self._backoff()
-        return 0.0
+        # The same part may not be written sooner, so its next state need not be looked at sooner.
+        return 0.0 if write.final else now + rest - self._clock()
 
     def _newest(self) -> Write | None:
         """The next write that brings what people see up to date; ``None`` when it is."""

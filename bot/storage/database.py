@@ -135,7 +135,10 @@ class Db:
 
 
 def _look(connection: Connection) -> None:
+    """Read and write once: a file that may only be read is opened without a word, and refuses its first write."""
     connection.execute(text("SELECT count(*) FROM sqlite_master"))
+    version = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
+    connection.exec_driver_sql(f"PRAGMA user_version = {version}")
 
 
 def _wrong_url() -> ConfigurationError:

@@ -31,25 +31,40 @@ _ROWS = 64  # aiosqlite asks for a page size of its own iterator, which is not u
 
 
 class _Visited(aiosqlite.Connection):
-    """A connection on its thread, and SQLAlchemy's engine over it, which is only ever used there."""
+    """A connection on its thread, and SQLAlchemy's view of it, which is only ever used there."""
 
     def __init__(self, engine: Engine) -> None:
-        super().__init__(lambda: cast(sqlite3.Connection, engine.raw_connection().driver_connection), _ROWS)
+        super().__init__(self._connect_there, _ROWS)
         self._thread.daemon = True  # a process that dies without closing must not hang on it
         self._engine = engine
+        self._view: Connection | None = None
+
+    def _connect_there(self) -> sqlite3.Connection:
+        self._view = self._engine.connect()
+        return cast(sqlite3.Connection, self._view.connection.driver_connection)
 
     async def visit(self, function: Callable[[Connection, *Ts], T], *args: *Ts) -> T:
         """Run ``function`` there, whole; it is run to its end even when the caller goes away."""
-        if not self._running or self._connection is None:
+        view = self._view
+        if not self._running or view is None:
             raise sqlite3.ProgrammingError("the database was closed")
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
         def work() -> T:
-            with self._engine.begin() as connection:
-                return function(connection, *args)
+            with view.begin():
+                return function(view, *args)
 
         self._tx.put_nowait((done, work))
         return await done
+
+    async def close(self) -> None:
+        """SQLAlchemy's view goes first: one that outlives its connection complains of it when it is collected."""
+        view, self._view = self._view, None
+        if view is not None and self._running:
+            done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._tx.put_nowait((done, view.close))
+            await done
+        await super().close()
 
 
 class SqliteConnections:
@@ -67,7 +82,10 @@ class SqliteConnections:
 
     async def run(self, function: Callable[[Connection, *Ts], T], *args: *Ts) -> T:
         """Run ``function(connection, *args)`` in one transaction."""
-        await self._take_place()
+        if self._places.locked():
+            await self._wait_for_place()
+        else:
+            await self._places.acquire()
         connection = self._free.pop()
         try:
             return await connection.visit(function, *args)
@@ -75,7 +93,7 @@ class SqliteConnections:
             self._free.append(connection)
             self._places.release()
 
-    async def _take_place(self) -> None:
+    async def _wait_for_place(self) -> None:
         try:
             async with asyncio.timeout(_QUEUE):
                 await self._places.acquire()

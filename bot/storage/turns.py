@@ -16,7 +16,7 @@ from bot.errors import Superseded
 from bot.ports import Accepted, Claim, NewTurn, Outcome, TurnKind, TurnState
 from bot.storage.claims import mark_of, read_claim
 from bot.storage.database import Undo
-from bot.storage.inserts import Insert, insert_into
+from bot.storage.inserts import insert_into
 from bot.storage.schema import FIRST_SEQ, conversations, messages, turns
 
 _c, _t = conversations.c, turns.c
@@ -59,7 +59,7 @@ def _insert_turn(dialect: str) -> Any:
 
 
 @cache
-def _insert_question(dialect: str) -> Insert:
+def _insert_question(dialect: str) -> Any:
     """A message that was recorded before it became a question moves to its turn's place; a deleted one stays gone."""
     statement = insert_into(dialect, messages)
     moved = ("seq", "author_id", "author_name", "text", "files")

@@ -31,7 +31,10 @@ _REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found"
 
 @dataclass(slots=True)
 class Seen:
-    """A completion request as received. ``left_early``: the client closed before the answer was all sent."""
+    """A completion request as received. ``left_early``: the client closed before the answer was all sent.
+
+    ``at``, ``first_token_at`` and ``last_token_at`` are of the monotonic clock, which all processes share.
+    """
 
     body: dict[str, Any]
     headers: dict[str, str]
@@ -39,6 +42,8 @@ class Seen:
     at: float
     status: int = 0
     tokens_sent: int = 0
+    first_token_at: float = 0.0
+    last_token_at: float = 0.0
     left_early: bool = False
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -257,6 +262,8 @@ class LlmEmulator:
                 raise ConnectionResetError
             send(packet)
             seen.tokens_sent += 1
+            seen.last_token_at = time.monotonic()
+            seen.first_token_at = seen.first_token_at or seen.last_token_at
         if strikes:
             return await self._strike(script, stream, send, gone)
         return True

@@ -11,10 +11,11 @@ import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
 from bot.config import Config
 from bot.ports import Completions
@@ -150,16 +151,28 @@ class Person:
         async with connect(address, origin=self.url, proxy=None) as socket:  # type: ignore[arg-type]  # a plain string
             self._socket = socket
             async for frame in socket:
-                self._take(json.loads(frame))
+                event = json.loads(frame)
+                self._take(event)
+                if event["type"] == "text" and not self._agrees(event):
+                    await self._look_again(event["id"])
                 self._changed.set()
+
+    def _agrees(self, event: dict[str, Any]) -> bool:
+        """What is shown is as long as the event says; a tab that came in the middle knows too little at first."""
+        message = self.messages.get(event["id"])
+        return message is not None and len(message["text"].encode("utf-16-le")) == event["len"] * 2
+
+    async def _look_again(self, id: str) -> None:
+        found = await self.http.get(f"/api/messages/{id}", params={"person": self.id})
+        if found.status_code == 200:
+            self.messages[id] = found.json()["message"]
 
     def _take(self, event: dict[str, Any]) -> None:
         self.seen.append(event)
         match event["type"]:
             case "message":
                 self.messages[event["message"]["id"]] = event["message"]
-            case "text":
-                message = self.messages[event["id"]]
+            case "text" if (message := self.messages.get(event["id"])) is not None:
                 units = message["text"].encode("utf-16-le")[: event["keep"] * 2]
                 message["text"] = units.decode("utf-16-le") + event["tail"]
                 message |= {key: event[key] for key in ("notes", "controls", "streaming") if key in event}
@@ -171,8 +184,15 @@ class Person:
                 self.statuses.append(event["text"])
 
 
+class Place(Protocol):
+    """Where people go: a house in this process, or a bot in a process of its own."""
+
+    @property
+    def url(self) -> str: ...
+
+
 @contextlib.asynccontextmanager
-async def person(opened: House, name: str = "Ana") -> AsyncIterator[Person]:
+async def person(opened: Place, name: str = "Ana") -> AsyncIterator[Person]:
     """Somebody new at the page, with one tab open."""
     async with httpx.AsyncClient(base_url=opened.url, headers={"X-Parley": "1"}, trust_env=False, timeout=30) as http:
         made = (await http.post("/api/people", json={"name": name})).json()
@@ -183,5 +203,5 @@ async def person(opened: House, name: str = "Ana") -> AsyncIterator[Person]:
             yield someone
         finally:
             watching.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
+            with contextlib.suppress(asyncio.CancelledError, ConnectionClosed):  # closed: the bot died before the tab
                 await watching

@@ -98,6 +98,9 @@ function tell({ channel, thread }, notice) {
 function sent(message) {
   if (message.thread || room.channel(message.channel)?.kind === "direct") return;
   asked.add(message.id);
+  const { id, channel } = message;
+  const isAnswered = [...room.messages.values()].some((other) => other.author.bot && other.thread === id);
+  if (isAnswered || room.status(channel, id)) follow(channel, id); // the bot can be faster than the word that it was asked
 }
 
 /** The bot began to answer a question asked here: show its thread, unless the person is busy in another one. */

@@ -135,9 +135,9 @@ export class Composer {
     this.complain("");
     this.#ready();
     try {
-      if (this.#isCommand(text)) await this.#command(place, text);
-      else await this.#message(place, text);
+      const message = this.#isCommand(text) ? await this.#command(place, text) : await this.#message(place, text);
       this.#sent(place);
+      if (message) this.onSent(message);
     } catch (error) {
       if (place === this.#place) this.complain(error.message);
       else this.onNotice(place, { text: error.message, error: true });
@@ -150,13 +150,14 @@ export class Composer {
 
   async #message(place, text) {
     const files = await this.attachments.ids();
-    if (!text && files.length === 0) return;
+    if (!text && files.length === 0) return null;
     const content = JSON.stringify([place, text, files, this.room.me.id]);
     if (this.#attempt?.content !== content) this.#attempt = { content, id: newId() };
     const { message } = await api.post({ person: this.room.me.id, ...place, text, files, client_id: this.#attempt.id });
     this.#attempt = null;
-    this.room.take(message);
-    this.onSent(message);
+    // Where the event came first, it may have been followed by newer ones (the first replies) already.
+    if (!this.room.messages.has(message.id)) this.room.take(message);
+    return message;
   }
 
   #isCommand(text) {
@@ -168,6 +169,7 @@ export class Composer {
     const { notice, form } = await api.command({ person: this.room.me.id, ...place, line });
     if (notice) this.onNotice(place, notice);
     if (form) this.onForm(place);
+    return null;
   }
 
   #sent(place) {

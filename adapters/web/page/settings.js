@@ -6,6 +6,7 @@ import { complainIn } from "./dialogs.js";
 import { byId, el } from "./dom.js";
 import { icon } from "./icons.js";
 
+const LONGEST_SHOWN = 120;
 const LEVELS = {
   deployment: "Everywhere",
   workspace: "Whole workspace",
@@ -103,12 +104,14 @@ export class Settings {
     for (const row of this.fields.querySelectorAll(".field")) {
       const sentence = wrong[row.dataset.key] ?? "";
       const place = row.querySelector(".field-error");
-      place.textContent = sentence;
+      place.replaceChildren(...sentence.split("`").map((words, at) => (at % 2 ? el("code", {}, words) : words)));
       place.hidden = !sentence;
       row.querySelector("[name]").toggleAttribute("aria-invalid", Boolean(sentence));
     }
     complainIn(this.dialog, notice?.error ? notice.text : "Nothing was saved yet: please look at the marked fields.");
-    this.fields.querySelector("[aria-invalid]")?.focus();
+    const first = this.fields.querySelector("[aria-invalid]");
+    first?.focus();
+    first?.closest(".field").scrollIntoView({ block: "nearest" }); // with what is wrong, which stands under it
   }
 }
 
@@ -120,7 +123,7 @@ function fieldRow(field) {
     "span",
     { class: "origin" },
     "Now: ",
-    el("b", {}, field.effective || "not set"),
+    el("b", { title: field.effective }, shortened(field.effective) || "not set"),
     field.origin ? ` · ${field.origin}` : "",
   );
   return el(
@@ -131,6 +134,10 @@ function fieldRow(field) {
     el("p", { class: "help", id: `${id}-help` }, field.help ? `${field.help} ` : "", origin),
     el("p", { class: "field-error", id: `${id}-error`, hidden: true }),
   );
+}
+
+function shortened(value) {
+  return value.length > LONGEST_SHOWN ? `${value.slice(0, LONGEST_SHOWN)}…` : value;
 }
 
 function fieldControl(field, id) {

@@ -7,6 +7,7 @@ const QUESTIONS = [
   "compare tea and coffee in a small table",
   "write a Python function that merges two sorted lists, and explain it",
 ];
+const OF_THE_GUIDE = ["how do I connect a model?", "what happens when you crash?", "which settings are there?"];
 
 /** `fill(text)` puts an example into the message box. */
 export function welcome(room, channel, fill) {
@@ -27,7 +28,7 @@ export function welcome(room, channel, fill) {
     el(
       "ul",
       { class: "examples", "aria-label": "Examples to try" },
-      ...QUESTIONS.map((question) =>
+      ...(room.backend.kind === "guide" ? OF_THE_GUIDE : QUESTIONS).map((question) =>
         example(address + (isDirect ? question[0].toUpperCase() + question.slice(1) : question)),
       ),
       example(`/${room.command} help`),

@@ -337,9 +337,36 @@ async def test_a_request_over_the_whole_minute_limit_is_told_that_waiting_does_n
     server: LlmEmulator, open_client: OpenClient
 ) -> None:
     server.tpm = 8_000
-    error = await fails(open_client(), ask(max_completion_tokens=32_000, prompt_tokens=20))
+    error = await fails(open_client(), ask("word " * 8_000, max_completion_tokens=2_000, prompt_tokens=9_000))
     assert isinstance(error, TooLarge)
     assert "8,000 tokens per minute" in error.user_text
+    assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize("budget", [32_000, 8_000])
+async def test_when_only_the_answers_budget_is_too_large_a_smaller_one_is_asked_for_and_the_limit_is_learnt(
+    budget: int, server: LlmEmulator, open_client: OpenClient
+) -> None:
+    server.tpm = 8_000
+    client = open_client()
+    assert text_of(await collect(client, ask(max_completion_tokens=budget, prompt_tokens=20))) == HELLO
+    assert [seen.status for seen in server.seen] == [413, 200]
+    assert server.seen[1].body["max_completion_tokens"] == 4_000
+    assert [(state.kind, state.limit) for state in client.limits()][-1] == ("tokens/minute", 8_000)
+
+
+async def test_the_limit_is_learnt_from_the_refusals_words_where_no_header_says_it(
+    server: LlmEmulator, open_client: OpenClient
+) -> None:
+    words = "Request too large on tokens per minute (TPM): Limit 6000, Requested 9020, please reduce your message size."
+    silent = (("x-ratelimit-limit-tokens", ""), ("x-ratelimit-limit-requests", ""))
+    refusal = {"error": {"message": words, "type": "tokens", "code": "rate_limit_exceeded"}}
+    server.default = Script(headers=silent)
+    server.scripts.append(Script(status=413, body=refusal, headers=silent))
+    client = open_client()
+    assert text_of(await collect(client, ask(max_completion_tokens=4_000, prompt_tokens=9_000))) == HELLO
+    assert server.seen[1].body["max_completion_tokens"] == 980
+    assert [(state.kind, state.limit) for state in client.limits()] == [("tokens/minute", 6_000)]
 
 
 async def test_a_body_too_large_is_told_apart_from_too_many_tokens(

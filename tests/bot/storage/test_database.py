@@ -159,6 +159,38 @@ async def test_writers_are_served_in_the_order_they_came(house: SqlHouse) -> Non
     await house.db.close()
 
 
+async def test_readers_whose_askers_went_away_are_there_for_the_next_ones(house: SqlHouse) -> None:
+    tasks = [asyncio.create_task(house.store.counts()) for _ in range(20)]
+    await asyncio.sleep(0)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    found = await asyncio.wait_for(asyncio.gather(*(house.store.counts() for _ in range(20))), 10)
+    assert all(counts["accepted"] == 0 for counts in found)
+    await house.db.close()
+
+
+async def test_a_transaction_that_breaks_leaves_nothing_behind_and_the_next_one_runs(house: SqlHouse) -> None:
+    def half(connection: Connection) -> None:
+        connection.execute(shelf.insert(), {"platform": "p", "kind": "k", "id": "1", "value": {}, "position": 0})
+        raise KeyError("broken in the middle")
+
+    with pytest.raises(KeyError):
+        await house.db.tx(half)
+    assert await house.db.read(lambda connection: connection.execute(shelf.select()).all()) == []
+    await begin(house.store, asked("m1"))
+    await house.db.close()
+
+
+async def test_after_closing_every_transaction_is_refused_and_none_waits_for_ever(house: SqlHouse) -> None:
+    await house.db.close()
+    with pytest.raises(StoreError):
+        await asyncio.wait_for(house.store.check(), 5)
+    with pytest.raises(StoreError):
+        await asyncio.wait_for(house.store.counts(), 5)
+    await house.db.close()
+
+
 async def test_the_readers_cannot_write(house: SqlHouse) -> None:
     with pytest.raises(StoreReadOnly):
         await house.db.read(lambda connection: connection.execute(shelf.delete()).rowcount)

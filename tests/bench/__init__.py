@@ -1,0 +1,1 @@
+"""Measures what the bot promises about time, processor and memory: ``python -m tests.bench [NAME ...]``."""
