@@ -14,6 +14,7 @@ from bot.ports import (
     CompletionRequest,
     Completions,
     Level,
+    LimitState,
     ModelProfile,
     Source,
     Store,
@@ -32,7 +33,8 @@ EARLIER_LIMIT = 50  # messages read once when it is summoned into an existing th
 _EARLIER_PATIENCE = 3.0  # seconds; history is a help, not something to wait for
 _FILES_SHARE = 3  # of the prompt's room, the files of one question take at most one third
 _GENEROUS = 16_384  # tokens for an answer where nothing says that they are scarce
-_SCARCE_SHARE = 4  # of a small per-minute allowance, one answer plans with a quarter
+_SHARE, _LEAST = 8, 2_048  # of what a minute has left, one answer plans with an eighth
+_SCARCE_SHARE, _LEAST_SCARCE = 4, 1_024  # of a small allowance, such as a free plan's, with a quarter
 _NO_WORDS = "(wrote only your name)"
 
 
@@ -126,9 +128,9 @@ class MaterialReader:
         return await self._store.history(claim.conversation, before, HISTORY_LIMIT)
 
     def _room(self, settings: TurnSettings, profile: ModelProfile) -> Room:
-        per_minute = next(
+        minute = next(
             (
-                state.limit
+                state
                 for state in self._completions.limits()
                 if state.model == settings.model and state.kind == "tokens/minute"
             ),
@@ -136,9 +138,8 @@ class MaterialReader:
         )
         completion = settings.max_completion_tokens
         if completion is None and profile.known:
-            # The provider counts the room for the answer against the minute before a word is written.
-            scarce = per_minute is not None and per_minute < 4 * _GENEROUS
-            completion = per_minute // _SCARCE_SHARE if scarce and per_minute else _GENEROUS
+            completion = plan_answer(minute)
+        per_minute = minute.limit if minute is not None else None
         return measure_room(profile, completion, per_minute=per_minute, setting=settings.prompt_tokens)
 
     async def _attach(
@@ -182,6 +183,19 @@ class MaterialReader:
             found = await asyncio.to_thread(read_files, pairs, vision=True, budget=0)
             left -= len(found.images)
             attached[message.seq] = replace(attached.get(message.seq, Attached()), images=found.images)
+
+
+def plan_answer(minute: LimitState | None) -> int:
+    """How long an answer may get where nobody set it.
+
+    The provider counts the room for an answer against the minute before a word is written, so answers that are
+    written at the same time have to share what is left of it.
+    """
+    if minute is None:
+        return _GENEROUS
+    if minute.limit < 4 * _GENEROUS:
+        return max(_LEAST_SCARCE, minute.remaining // _SCARCE_SHARE)
+    return max(_LEAST, min(_GENEROUS, minute.remaining // _SHARE))
 
 
 async def _fetch(source: Source, file: File) -> bytes | None:
