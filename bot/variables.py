@@ -191,8 +191,8 @@ def _values(info: FieldInfo) -> str:
         return "a secret text"
     if kind is Path:
         return "a path"
-    limits = [limit.max_length for limit in info.metadata if hasattr(limit, "max_length")]
-    return f"a text of 1 to {limits[0]} characters" if limits else "a text"
+    lengths = [limit.max_length for limit in info.metadata if hasattr(limit, "max_length")]
+    return f"a text of 1 to {lengths[0]} characters" if lengths else "a text"
 
 
 def _kind(info: FieldInfo) -> Any:

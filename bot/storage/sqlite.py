@@ -66,6 +66,11 @@ class _Visited(aiosqlite.Connection):
             await done
         await super().close()
 
+    async def ended(self) -> None:
+        """A connection that could not be opened tells its thread to stop and does not wait; one that is still at it
+        when the event loop is gone writes a traceback beside the sentence that explains."""
+        await asyncio.to_thread(self._thread.join)
+
 
 class SqliteConnections:
     """Connections that are used in the order in which they were asked for."""
@@ -78,7 +83,11 @@ class SqliteConnections:
     async def open(self) -> None:
         """Raises ``sqlite3.Error``."""
         for connection in self._all:
-            await connection
+            try:
+                await connection
+            except BaseException:
+                await connection.ended()
+                raise
 
     async def run(self, function: Callable[[Connection, *Ts], T], *args: *Ts) -> T:
         """Run ``function(connection, *args)`` in one transaction."""
