@@ -135,7 +135,7 @@ class Slack(Hands):
     async def until(self, condition: Callable[[], object], within: float = 10.0) -> None:
         """Wait until ``condition`` holds, which may look at anything; ``TimeoutError`` after ``within`` seconds."""
         async with asyncio.timeout(within):
-            while not condition():  # noqa: ASYNC110 - what it looks at may be the app's own state, which tells nobody
+            while not condition():
                 await asyncio.sleep(_LOOK_EVERY)
 
     def hold(self) -> None:

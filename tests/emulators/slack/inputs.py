@@ -42,7 +42,7 @@ def _option(element: Json, value: Any) -> Json | None:
 def _chosen(element: Json, value: Any) -> Json:
     """The state of one input as Slack reports it."""
     kind = element["type"]
-    if kind == "checkboxes" or kind.startswith("multi_static") or kind.startswith("multi_external"):
+    if kind == "checkboxes" or kind.startswith(("multi_static", "multi_external")):
         if value is None:
             return {"selected_options": element.get("initial_options", [])}
         return {"selected_options": [_option(element, item) for item in value]}
