@@ -37,7 +37,10 @@ run: .venv/.run ## start the bot; without any account: http://127.0.0.1:8765
 	@exec $(BIN)/python -m bot run
 
 test: .venv/.dev browser ## every test (PYTEST_ARGS='-k words' chooses)
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest $(PARALLEL) $(PYTEST_ARGS)
+
+# Most tests wait for something to happen, so more of them than there are cores run at once.
+PARALLEL := -n 4 --dist worksteal
 
 .PHONY: browser
 browser:
@@ -54,7 +57,7 @@ check: .venv/.dev browser ## exactly what CI runs
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m bot docs --check
-	HYPOTHESIS_PROFILE=ci $(BIN)/python -m pytest $(PYTEST_ARGS)
+	HYPOTHESIS_PROFILE=ci $(MAKE) --no-print-directory test
 
 bench: .venv/.dev ## measure: first text, tail, CPU, memory, history
 	@$(BIN)/python -m tests.bench

@@ -1,0 +1,303 @@
+"""The gateway, kept by discord.py: identify, shards, heartbeats, resume; and supervised, because some things end it.
+
+Messages and interactions are taken as Discord sends them, before the library makes objects of them; of the rest it
+keeps what it needs to know guilds, channels, roles and threads. Nothing that comes in can end the connection: a
+dispatch that cannot be read is noted and left. What does end it is begun again, with a pause.
+
+Importing this module imports discord.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+import urllib.request
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+import structlog
+import yarl
+
+from adapters.discord.config import DiscordConfig
+from adapters.discord.inbound import Spot
+from bot.errors import ConfigurationError
+
+with warnings.catch_warnings():
+    warnings.filterwarnings("ignore", "'audioop' is deprecated", DeprecationWarning)
+    import discord
+    from discord.gateway import DiscordWebSocket
+    from discord.http import Route
+
+log = structlog.get_logger("discord")
+
+Take = Callable[[str, Mapping[str, Any]], None]
+
+TAKEN = frozenset({"MESSAGE_CREATE", "MESSAGE_UPDATE", "MESSAGE_DELETE", "MESSAGE_DELETE_BULK", "INTERACTION_CREATE"})
+_IDENTIFY_EVERY = 5.2  # seconds; Discord grants one in five
+_BACKOFF = (1.0, 2.0, 5.0, 15.0, 30.0)
+_SILENCE = 110.0  # seconds without any frame, heartbeats included, after which a shard counts as deaf
+_BAD_TOKEN, _NO_INTENT = 4004, 4014
+_FATAL = {
+    4010: ("DISCORD_SHARD_IDS", "Discord knows no such shard", "Leave DISCORD_SHARD_IDS and DISCORD_SHARD_COUNT out."),
+    4011: ("DISCORD_SHARD_COUNT", "Discord asks for more shards", "Leave it out, or set a larger number."),
+    4012: ("DISCORD_GATEWAY_URL", "it speaks another version", "Leave it out."),
+    4013: ("DISCORD_TOKEN", "Discord does not know the intents asked for", "Update Parley."),
+    4014: ("DISCORD_TOKEN", "Discord grants no intents to this application", "Look at its page Bot in the portal."),
+}
+
+
+class Gateway:
+    """The connection of this process. ``take`` is given every message and interaction; ``begun`` is called
+    whenever a new session began and its guilds are known: what was said before it has not been heard."""
+
+    def __init__(self, config: DiscordConfig, take: Take, begun: Callable[[], None]) -> None:
+        self._config, self._take, self._begun = config, take, begun
+        self._client: _Client | None = None
+        self._running: asyncio.Task[None] | None = None
+        self._ready = asyncio.Event()
+        self._identified: dict[int, float] = {}
+        self._sessions: set[int] = set()
+        self._shard_count = 1
+        self._is_closing = False
+        self.reads_content = True
+        self.trouble = "not started"
+        Route.BASE = config.api_url
+        DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(config.gateway_url)
+        # The library logs every reconnect with its trace; ours says what matters.
+        logging.getLogger("discord").setLevel(logging.CRITICAL)
+
+    @property
+    def ready(self) -> asyncio.Event:
+        """Set when every shard of this process has a session for the first time."""
+        return self._ready
+
+    def start(self, shard_count: int) -> asyncio.Task[None]:
+        """Connect and stay connected; the task ends only by ``close`` or with a ``ConfigurationError``."""
+        self._shard_count = self._config.shard_count or shard_count
+        self.trouble = "connecting"
+        self._running = asyncio.create_task(self._run(), name="discord-gateway")
+        return self._running
+
+    async def close(self) -> None:
+        self._is_closing = True
+        running, self._running = self._running, None
+        if self._client is not None:
+            with contextlib.suppress(Exception):  # whatever the library says of a connection that is being left
+                await self._client.close()
+        if running is not None:
+            running.cancel()
+            await asyncio.wait({running})
+        self.trouble = self.trouble or "closed"
+
+    def healthy(self) -> str:
+        """Why nothing is heard, "" when all is well; from the frames that came in."""
+        if self.trouble or self._client is None:
+            return self.trouble or "connecting"
+        for number, shard in self._client.shards.items():
+            silent = self._client.silence(number)
+            if silent > _SILENCE:
+                return f"nothing heard from Discord for {silent:.0f} s (shard {number})"
+            if shard.is_closed():
+                return f"connecting again (shard {number})"
+        return ""
+
+    # --- what the library knows
+
+    def spot(self, channel: str) -> Spot | None:
+        found = self._client.get_channel(int(channel)) if self._client is not None and channel.isdigit() else None
+        if found is None or isinstance(found, discord.abc.PrivateChannel):
+            return None
+        guild = found.guild
+        name, kind = str(getattr(found, "name", "")), int(found.type.value)
+        if isinstance(found, discord.Thread):
+            parent_kind = int(found.parent.type.value) if found.parent is not None else 0
+            return Spot(channel, str(guild.id), kind, name, str(found.parent_id), parent_kind)
+        return Spot(channel, str(guild.id), kind, name)
+
+    def role(self, guild: str, role: str) -> str:
+        found = self._guild(guild)
+        known = found.get_role(int(role)) if found is not None else None
+        return known.name if known is not None else ""
+
+    def channel(self, channel: str) -> str:
+        spot = self.spot(channel)
+        return spot.name if spot is not None else ""
+
+    def my_role(self, guild: str) -> str:
+        found = self._guild(guild)
+        role = found.self_role if found is not None else None
+        return str(role.id) if role is not None else ""
+
+    def is_admin(self, guild: str, user: str, roles: Sequence[str]) -> bool:
+        found = self._guild(guild)
+        if found is None:
+            return False
+        held = [role for role in (found.get_role(int(id)) for id in roles) if role is not None]
+        may = any(role.permissions.administrator or role.permissions.manage_guild for role in held)
+        return may or str(found.owner_id) == user
+
+    def newest(self, channel: str) -> str:
+        """The newest message of a channel when the session began, "" when that is not known."""
+        found = self._client.get_channel(int(channel)) if self._client is not None and channel.isdigit() else None
+        return str(getattr(found, "last_message_id", None) or "")
+
+    def newer(self, than: int, most: int) -> Sequence[str]:
+        """The channels and threads in which something was written since the message ``than``, newest first."""
+        found: list[tuple[int, str]] = []
+        for guild in self._client.guilds if self._client is not None else ():
+            for place in (*guild.channels, *guild.threads):
+                last = getattr(place, "last_message_id", None) or 0
+                if last > than:
+                    found.append((last, str(place.id)))
+        return [id for _, id in sorted(found, reverse=True)[:most]]
+
+    def _guild(self, guild: str) -> discord.Guild | None:
+        return self._client.get_guild(int(guild)) if self._client is not None and guild.isdigit() else None
+
+    # --- supervision
+
+    async def _run(self) -> None:
+        tries = 0
+        while True:
+            began = time.monotonic()
+            self._client = client = self._new_client()
+            try:
+                async with client:
+                    await client.start(self._config.token.get_secret_value())
+                if self._is_closing:
+                    return
+                raise ConnectionError("the connection ended")
+            except discord.LoginFailure:
+                raise bad_token() from None
+            except discord.PrivilegedIntentsRequired:
+                self._do_without_content()
+                continue
+            except discord.ConnectionClosed as closed:
+                self._raise_if_fatal(closed.code)
+                why = f"closed with {closed.code}"
+            except Exception as error:  # the library ends on whatever it did not expect
+                why = type(error).__name__
+            tries = 0 if time.monotonic() - began > 60 else tries + 1
+            pause = _BACKOFF[min(tries, len(_BACKOFF)) - 1] if tries else _BACKOFF[0]
+            self.trouble = "connecting again"
+            log.warning("the gateway ended; connecting again", why=why, seconds=pause)
+            await asyncio.sleep(pause)
+
+    def _raise_if_fatal(self, code: int) -> None:
+        if code == _BAD_TOKEN:
+            raise bad_token()
+        if code in _FATAL:
+            raise ConfigurationError(*_FATAL[code])
+
+    def _do_without_content(self) -> None:
+        if not self.reads_content:
+            raise ConfigurationError(*_FATAL[_NO_INTENT])
+        self.reads_content = False
+        log.warning(
+            "Discord does not let this application read messages: people have to mention the bot every time. Switch "
+            "on Message Content Intent on the application's page Bot, then restart"
+        )
+
+    def _new_client(self) -> _Client:
+        return _Client(
+            self,
+            shard_count=self._shard_count,
+            shard_ids=list(self._config.shard_ids) or None,
+            intents=intents(self.reads_content),
+            proxy=_proxy(self._config.api_url),
+        )
+
+    # --- what the client tells
+
+    def guilds_known(self) -> None:
+        self._begun()
+
+    async def before_identify(self, shard: int) -> None:
+        """One session may begin every five seconds, also when a client was begun anew."""
+        last = max(self._identified.values(), default=float("-inf"))
+        wait = last + _IDENTIFY_EVERY - time.monotonic()
+        if wait > 0:
+            await asyncio.sleep(wait)
+        self._identified[shard] = time.monotonic()
+
+    def took(self, name: str, data: Mapping[str, Any]) -> None:
+        if name in TAKEN:
+            self._take(name, data)
+
+    def session_began(self, shard: int, shards: Sequence[int]) -> None:
+        self._sessions.add(shard)
+        if self._sessions < set(shards):
+            return
+        self.trouble = ""
+        self._ready.set()
+
+
+class _Client(discord.AutoShardedClient):
+    """The library's client, which hands on what it hears."""
+
+    def __init__(self, gateway: Gateway, **options: Any) -> None:
+        super().__init__(
+            **options,
+            max_messages=None,
+            member_cache_flags=discord.MemberCacheFlags.none(),
+            chunk_guilds_at_startup=False,
+            guild_ready_timeout=0.1,
+            allowed_mentions=discord.AllowedMentions.none(),
+            max_ratelimit_timeout=30.0,
+        )
+        self._gateway = gateway
+        parsers = self._connection.parsers
+        for name, parse in list(parsers.items()):
+            parsers[name] = self._guarded(name, parse)
+
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
+        await self._gateway.before_identify(shard_id or 0)
+
+    async def on_ready(self) -> None:
+        self._gateway.guilds_known()
+
+    def silence(self, shard: int) -> float:
+        """Seconds since this shard heard anything."""
+        info = self.get_shard(shard)
+        keeper = getattr(info._parent.ws, "_keep_alive", None) if info is not None else None
+        return time.perf_counter() - keeper._last_recv if keeper is not None else 0.0
+
+    def _guarded(self, name: str, parse: Callable[[Any], None]) -> Callable[[Any], None]:
+        def take(data: Any) -> None:
+            try:
+                if name in TAKEN:
+                    self._gateway.took(name, data)
+                    return
+                parse(data)
+                if name == "READY":
+                    shard = int((data.get("shard") or [0])[0])
+                    self._gateway.session_began(shard, list(self._connection.shard_ids))
+            except Exception as error:  # one frame that cannot be read is not worth the connection
+                log.warning("a dispatch could not be read", name=name, kind=type(error).__name__)
+
+        return take
+
+
+def intents(content: bool) -> discord.Intents:
+    """What to hear: messages and the guilds they are in; reading them needs a privilege."""
+    return discord.Intents(guilds=True, guild_messages=True, dm_messages=True, message_content=content)
+
+
+def bad_token() -> ConfigurationError:
+    return ConfigurationError(
+        "DISCORD_TOKEN",
+        "Discord refuses it",
+        "On the application's page Bot choose Reset Token, and set the new one.",
+    )
+
+
+def _proxy(api_url: str) -> str | None:
+    """The environment's proxy; the library reads none."""
+    parts = urlsplit(api_url)
+    if urllib.request.proxy_bypass(parts.hostname or ""):
+        return None
+    return urllib.request.getproxies().get(parts.scheme)

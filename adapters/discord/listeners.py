@@ -1,0 +1,269 @@
+"""What people write, passed to the core in the order in which it was written, conversation by conversation.
+
+Discord delivers an event once, several times, or (while nobody listens) never. Twins are recognised by their id; what
+could not be taken is tried again for a while, because Discord does not send it again; and what was missed is read from
+the history when a new session begins.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Protocol
+
+import structlog
+
+from adapters.discord.calls import Calls
+from adapters.discord.controls import NOBODY, SUPPRESS_PREVIEWS, nonce, notice_texts, settings_row
+from adapters.discord.dialect import CREATE, bucket
+from adapters.discord.directory import Directory, Memory
+from adapters.discord.inbound import (
+    Around,
+    Me,
+    deleted_fact,
+    edited_fact,
+    id_at,
+    is_own,
+    message_fact,
+    title_of,
+)
+from adapters.discord.places import Places
+from adapters.discord.search import newest
+from bot.errors import Gone, ParleyError, StoreError, SurfaceError
+from bot.events import Event, MessageReceived
+from bot.ports import Shelf
+from bot.replies import Notice, Receipt
+
+log = structlog.get_logger("discord")
+
+Json = Mapping[str, Any]
+
+MISSED = 900.0  # seconds; older questions are not answered after a restart
+_HEARD = "heard"
+_HEARD_EVERY = 20.0  # seconds between two notes of how far a channel was heard
+_KNOWN_CHANNELS = 50
+_EVERYWHERE = "0"  # the newest message heard at all
+_STORE_PAUSES = (0.3, 1.0, 3.0, 10.0, 20.0)
+
+
+class MessageCore(Protocol):
+    async def receive(self, event: Event) -> Receipt: ...
+
+
+class Listeners:
+    """Takes the messages of one bot. ``wall``: Unix seconds."""
+
+    def __init__(
+        self,
+        core: MessageCore,
+        *,
+        me: Callable[[], Me],
+        calls: Calls,
+        directory: Directory,
+        places: Places,
+        shelf: Shelf,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._core, self._me, self._calls, self._directory = core, me, calls, directory
+        self._places, self._shelf, self._wall = places, shelf, wall
+        self._seen: Memory[bool] = Memory(20_000)
+        self._queues: dict[str, asyncio.Queue[tuple[str, Json]]] = {}
+        self._workers: dict[str, asyncio.Task[None]] = {}
+        self._later: set[asyncio.Task[Any]] = set()
+        self._heard: dict[str, tuple[str, float]] = {}
+        self.is_open = True
+
+    def take(self, name: str, data: Json) -> None:
+        """One dispatch; never waits."""
+        if not self.is_open:
+            return
+        channel = str(data["channel_id"])
+        if name == "MESSAGE_CREATE":
+            self._hear(_EVERYWHERE, str(data["id"]))
+            if is_own(data, self._me()) or str(data["id"]) in self._seen:
+                return
+            self._seen.put(str(data["id"]), True)
+        self._enqueue(channel, name, data)
+
+    async def close(self) -> None:
+        """Take no more; what was taken is finished within a moment."""
+        self.is_open = False
+        tasks = [*self._workers.values(), *self._later]
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=2)
+            for task in late:
+                task.cancel()
+        for channel, (id, _) in list(self._heard.items()):
+            await self._keep_heard(channel, id)
+
+    # --- in order
+
+    def _enqueue(self, channel: str, name: str, data: Json) -> None:
+        queue = self._queues.setdefault(channel, asyncio.Queue())
+        queue.put_nowait((name, data))
+        if channel not in self._workers:
+            self._workers[channel] = asyncio.create_task(self._work(channel, queue), name="discord-messages")
+
+    async def _work(self, channel: str, queue: asyncio.Queue[tuple[str, Json]]) -> None:
+        try:
+            while not queue.empty():
+                name, data = queue.get_nowait()
+                try:
+                    await self._one(name, data)
+                except Gone:
+                    log.info("a message of a channel that is closed to us was left")
+                except Exception as error:  # one message that cannot be taken must not hold up the next
+                    log.error("a message could not be taken", name=name, kind=type(error).__name__)
+        finally:
+            del self._workers[channel], self._queues[channel]
+
+    async def _one(self, name: str, data: Json) -> None:
+        if name == "MESSAGE_CREATE":
+            await self._created(data)
+        elif name == "MESSAGE_UPDATE":
+            if data.get("edited_timestamp") and not is_own(data, self._me()):
+                await self._told(edited_fact(data, await self._around(data)))
+        else:
+            ids = data.get("ids") or [data.get("id")]
+            for id in map(str, ids):
+                spot = await self._directory.spot(str(data["channel_id"]))
+                root = self._directory.root_of(id)
+                await self._told(deleted_fact(id, Around(self._me(), self._directory.guilds, spot, root)))
+
+    async def _created(self, data: Json, *, missed: bool = False) -> None:
+        around = await self._around(data)
+        fact = message_fact(data, around)
+        self._note(data, fact, around)
+        if fact is None or (missed and _is_command(fact.text)):
+            return
+        receipt = await self._told(fact)
+        if receipt is None:
+            self._seen.drop(fact.id)
+            return
+        if receipt.accepted:
+            self._hear(around.spot.id, fact.id)
+        if not missed:
+            self._behind(self._answer(data, receipt))
+
+    def _note(self, data: Json, fact: MessageReceived | None, around: Around) -> None:
+        id, spot = str(data["id"]), around.spot
+        if fact is not None and spot.guild:
+            thread = fact.address.thread
+            if spot.is_thread or thread != id:
+                self._places.note(thread, spot.is_thread)
+            else:
+                self._directory.titles.put(id, title_of(fact.text, self._me().name))
+        if spot.id in self._heard:
+            self._hear(spot.id, id)
+
+    async def _around(self, data: Json) -> Around:
+        me, channel = self._me(), str(data["channel_id"])
+        spot = await self._directory.spot(channel)
+        root = "" if spot.is_thread or not spot.guild else await self._directory.root(data, me)
+        return Around(me, self._directory.guilds, spot, root)
+
+    async def _told(self, fact: Event | None) -> Receipt | None:
+        """The core's receipt, ``None`` when it could not take the event for a long while."""
+        if fact is None:
+            return Receipt(False)
+        for pause in _STORE_PAUSES:
+            try:
+                return await self._core.receive(fact)
+            except StoreError:
+                if not self.is_open:
+                    return None
+                await asyncio.sleep(pause)
+            except ParleyError as error:
+                return Receipt(False, notice=Notice(error.user_text, error=True))
+        try:
+            return await self._core.receive(fact)
+        except StoreError as error:
+            return Receipt(False, notice=Notice(error.user_text, error=True))
+
+    # --- notices
+
+    async def _answer(self, data: Json, receipt: Receipt) -> None:
+        """What the core has to say to a message that is no question: a reply that pings nobody."""
+        if receipt.notice is None and not receipt.form:
+            return
+        notice = receipt.notice or Notice("The settings of this conversation:")
+        channel, id = str(data["channel_id"]), str(data["id"])
+        texts = notice_texts(notice)
+        for number, text in enumerate(texts):
+            body: dict[str, Any] = {"content": text, "allowed_mentions": dict(NOBODY), "flags": SUPPRESS_PREVIEWS}
+            body |= {"nonce": nonce(f"notice {id}", number, channel), "enforce_nonce": True}
+            body["message_reference"] = {"message_id": id, "fail_if_not_exists": False}
+            if receipt.form and number == len(texts) - 1:
+                body["components"] = settings_row()
+            try:
+                await self._calls.ask("POST", f"/channels/{channel}/messages", body, key=bucket(CREATE, channel))
+            except SurfaceError:
+                return
+
+    def _behind(self, work: Coroutine[Any, Any, Any]) -> None:
+        task = asyncio.create_task(work, name="discord-behind")
+        self._later.add(task)
+        task.add_done_callback(self._later.discard)
+
+    # --- what was missed
+
+    def _hear(self, channel: str, id: str) -> None:
+        _, noted = self._heard.get(channel, ("", 0.0))
+        now = time.monotonic()
+        is_due = now - noted > _HEARD_EVERY
+        self._heard[channel] = (id, now if is_due else noted)
+        if is_due:
+            self._behind(self._keep_heard(channel, id))
+        if len(self._heard) > 5_000:
+            self._heard.pop(next(iter(self._heard)))
+
+    async def _keep_heard(self, channel: str, id: str) -> None:
+        try:
+            await self._shelf.put(_HEARD, channel, {"last": id}, int(self._wall()))
+        except StoreError:
+            log.warning("how far a channel was heard is not kept: the database is away")
+
+    async def catch_up(self) -> int:
+        """Read what was written to us while nobody listened, once each; returns how many messages were looked at."""
+        since = int(self._wall() - 86_400)
+        try:
+            rows = await self._shelf.list(_HEARD, after=since, limit=1_000)
+        except StoreError:
+            return 0
+        known = {channel: str(value["last"]) for channel, value in rows}
+        was_alive = int(known.pop(_EVERYWHERE, "0"))
+        oldest = int(id_at(self._wall() - MISSED))
+        begins = {
+            channel: max(int(self._heard.get(channel, (last, 0.0))[0]), oldest)
+            for channel, last in list(known.items())[-_KNOWN_CHANNELS:]
+        }
+        if was_alive:
+            for channel in self._directory.guilds.newer(max(was_alive, oldest), _KNOWN_CHANNELS):
+                begins.setdefault(channel, max(was_alive, oldest))
+        count = 0
+        for channel, after in begins.items():
+            try:
+                count += await self._read_missed(channel, after)
+            except (ParleyError, KeyError):
+                log.info("what was missed in a channel cannot be read")
+        return count
+
+    async def _read_missed(self, channel: str, after: int) -> int:
+        known = self._directory.guilds.newest(channel)
+        if known and int(known) <= after:
+            return 0
+        spot = await self._directory.spot(channel)
+        held = await newest(self._calls, channel, after=str(after))
+        for message in held:
+            data = dict(message) | ({"guild_id": spot.guild} if spot.guild else {})
+            id = str(data["id"])
+            if id not in self._seen and not is_own(data, self._me()):
+                self._seen.put(id, True)
+                await self._created(data, missed=True)
+        return len(held)
+
+
+def _is_command(text: str) -> bool:
+    """Commands are not carried out late."""
+    return text.startswith("!") or text.strip(" .!").casefold() == "stop"

@@ -1,0 +1,233 @@
+"""Shows replies as messages in Discord: one message for each part, made once and edited to its newest whole text.
+
+A part's nonce is the same however often it is sent, so Discord makes no second message of a post whose answer was
+lost. What it answers with may be the message as it was first sent; then an edit follows.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from adapters.discord.calls import Calls, Refused
+from adapters.discord.controls import SUPPRESS_PREVIEWS, content, nonce, notice_texts
+from adapters.discord.dialect import DISCORD, defuse
+from adapters.discord.directory import Memory
+from adapters.discord.places import Place, Places
+from adapters.discord.search import own_parts
+from adapters.discord.signs import Signs
+from bot.errors import Gone, SurfaceError
+from bot.replies import Notice, Phase, Reply, Status, Way, Write
+
+log = structlog.get_logger("discord")
+
+_ARCHIVED = 50083
+_BAD_FORM = 50035
+_NO_REPLIES = 160002  # it may not read the history, and so not reply
+_BLOCKED = frozenset({200000, 200001, 240000})
+_BLOCKED_TEXT = "This server's moderation rules do not let me show my answer here."
+_NONCE_LIFE = 120.0  # seconds for which Discord certainly knows a nonce
+
+Json = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Stage:
+    """What the surfaces of one bot share. ``written``: the parts this process posted, by mark. ``taken_away``: how
+    often a part was deleted, for its nonce must not bring the deleted message back."""
+
+    calls: Calls
+    places: Places
+    signs: Signs
+    me: Callable[[], str]
+    written: Memory[tuple[str, ...]] = field(default_factory=lambda: Memory(20_000))
+    taken_away: Memory[int] = field(default_factory=lambda: Memory(20_000))
+
+
+class DiscordSurface:
+    """Where one reply is shown (``bot.ports.Surface``)."""
+
+    dialect = DISCORD
+
+    def __init__(self, stage: Stage, reply: Reply) -> None:
+        self._stage, self._reply = stage, reply
+        self._ids: dict[int, str] = dict(enumerate(reply.parts))
+        self._shown: dict[int, Json] = {}
+        self._tried: dict[int, float] = {}
+        self._typing = ""
+        self._wants_typing = False
+
+    def ways(self, write: Write) -> Sequence[Way]:
+        return self._stage.places.ways(self._reply.address, self._ids.get(write.part))
+
+    # --- writing
+
+    async def show(self, write: Write, way: Way) -> str:
+        place = await self._stage.places.of(self._reply)
+        shown = content(write.text, write.notes, write.controls, self._reply.mark)
+        try:
+            await self._put(place, write.part, shown)
+        except Refused as refusal:
+            if refusal.code == _BAD_FORM:
+                await self._put_bare(place, write)
+            else:
+                if refusal.code in _BLOCKED:
+                    await self._say_blocked(place, write.part)
+                raise Gone(f"refused: {refusal.code}") from refusal
+        self._quiet()
+        return self._ids[write.part]
+
+    async def _put_bare(self, place: Place, write: Write) -> None:
+        """Discord may refuse what is around the words for reasons it does not publish; the words are worth more."""
+        log.warning("Discord refused the form of a message; its words are shown alone")
+        try:
+            await self._put(place, write.part, content(defuse(write.text), (), None, self._reply.mark))
+        except Refused as refusal:
+            raise Gone(f"refused: {refusal.code}") from refusal
+
+    async def _put(self, place: Place, part: int, shown: Json) -> None:
+        if part not in self._ids:
+            await self._look_for(place, part)
+        if part not in self._ids:
+            stands = await self._create(place, part, shown)
+            if stands.get("content") == shown["content"].strip() or stands.get("content") == shown["content"]:
+                self._shown[part] = shown
+                return
+        if self._shown.get(part) != shown:
+            await self._edit(place, self._ids[part], part, shown)
+            self._shown[part] = shown
+
+    async def _create(self, place: Place, part: int, shown: Json) -> Json:
+        if place.hook:
+            found = await self._answer(place, part, shown)
+        else:
+            self._tried.setdefault(part, time.monotonic())
+            found = await self._post(place, part, shown)
+        self._ids[part] = str(found["id"])
+        self._stage.written.put(self._reply.mark, tuple(self._ids[number] for number in sorted(self._ids)))
+        return found
+
+    async def _post(self, place: Place, part: int, shown: Json) -> Json:
+        mark = self._reply.mark
+        salt = self._stage.taken_away.get(f"{mark}|{part}") or 0
+        body: Json = shown | {
+            "nonce": nonce(mark, part, place.channel, salt),
+            "enforce_nonce": True,
+            "flags": SUPPRESS_PREVIEWS,
+        }
+        if not shown["components"]:
+            del body["components"]
+        if place.reference:
+            body["message_reference"] = {"message_id": place.reference, "fail_if_not_exists": False}
+        try:
+            found: Json = await self._stage.calls.call("POST", place.messages, body, key=self._key(None))
+        except Refused as refusal:
+            if refusal.code != _NO_REPLIES:
+                raise
+            del body["message_reference"]
+            found = await self._stage.calls.call("POST", place.messages, body, key=self._key(None))
+        return found
+
+    async def _answer(self, place: Place, part: int, shown: Json) -> Json:
+        """An interaction has one answer, which stands already, and messages that follow it."""
+        if part == 0:
+            found: Json = await self._stage.calls.call("PATCH", f"{place.messages}/@original", shown, is_open=True)
+        else:
+            body = shown | {"flags": SUPPRESS_PREVIEWS}
+            found = await self._stage.calls.call("POST", place.hook, body, query={"wait": "true"}, is_open=True)
+        return found
+
+    async def _edit(self, place: Place, id: str, part: int, shown: Json) -> None:
+        # No flags: Discord then leaves the previews suppressed.
+        path = f"{place.messages}/{id}"
+        is_hook = bool(place.hook)
+        try:
+            await self._stage.calls.call("PATCH", path, shown, key="" if is_hook else self._key(id), is_open=is_hook)
+        except Refused as refusal:
+            if refusal.code != _ARCHIVED or is_hook:
+                raise
+            await self._reopen(place.channel)
+            await self._stage.calls.call("PATCH", path, shown, key=self._key(id))
+
+    async def _reopen(self, thread: str) -> None:
+        """Nothing in an archived thread can be changed before it is opened again."""
+        try:
+            await self._stage.calls.ask("PATCH", f"/channels/{thread}", {"archived": False})
+        except Refused as refusal:
+            raise Gone(f"the thread is archived: {refusal.code}") from refusal
+
+    async def _say_blocked(self, place: Place, part: int) -> None:
+        with contextlib.suppress(SurfaceError):
+            await self._put(place, part, content(_BLOCKED_TEXT, (), None, self._reply.mark))
+
+    async def _look_for(self, place: Place, part: int) -> None:
+        """A post whose answer was lost long ago may stand there although Discord forgot its nonce."""
+        tried = self._tried.get(part)
+        if tried is None or place.hook or time.monotonic() - tried < _NONCE_LIFE:
+            return
+        found = await own_parts(self._stage.calls, place.channel, self._stage.me(), self._reply.mark)
+        known = set(self._ids.values())
+        fresh = [id for id in found if id not in known]
+        if fresh:
+            self._ids[part] = fresh[0]
+        self._tried[part] = time.monotonic()
+
+    def _key(self, id: str | None) -> str:
+        return self._stage.places.key(self._reply.address, id)
+
+    # --- beside the text
+
+    async def tell(self, person: str, notice: Notice) -> None:
+        """There is no message in Discord that only one person sees, but as an answer to what they pressed: this is a
+        plain line in the conversation, which pings nobody."""
+        place = await self._stage.places.of(self._reply)
+        for number, text in enumerate(notice_texts(notice)):
+            shown = content(text, (), None, "")
+            with contextlib.suppress(SurfaceError):
+                if place.hook:
+                    body = shown | {"flags": SUPPRESS_PREVIEWS}
+                    await self._stage.calls.call("POST", place.hook, body, is_open=True)
+                    continue
+                del shown["components"]
+                body = shown | {"enforce_nonce": True, "flags": SUPPRESS_PREVIEWS}
+                body["nonce"] = nonce(
+                    f"{self._reply.mark} {notice.text}", number, place.channel, int(time.time()) // 60
+                )
+                await self._stage.calls.call("POST", place.messages, body, key=self._key(None))
+
+    async def status(self, status: Status) -> None:
+        if status.phase is Phase.DONE:
+            self._wants_typing = False
+            self._quiet()
+            return
+        self._wants_typing = True
+        with contextlib.suppress(SurfaceError):
+            place = await self._stage.places.of(self._reply)
+            if not place.hook and self._wants_typing and not self._shown:
+                self._typing = place.channel
+                self._stage.signs.start(place.channel, self._reply.mark)
+
+    def _quiet(self) -> None:
+        if self._typing:
+            self._stage.signs.stop(self._typing, self._reply.mark)
+            self._typing = ""
+
+    async def close(self, parts: int) -> None:
+        leftover = sorted((number for number in self._ids if number >= parts), reverse=True)
+        if not leftover:
+            return
+        place = await self._stage.places.of(self._reply)
+        for number in leftover:
+            path = f"{place.messages}/{self._ids[number]}"
+            with contextlib.suppress(Gone, Refused):  # a person was faster
+                await self._stage.calls.call("DELETE", path, is_open=bool(place.hook))
+            name = f"{self._reply.mark}|{number}"
+            self._stage.taken_away.put(name, (self._stage.taken_away.get(name) or 0) + 1)
+            del self._ids[number]
+            self._shown.pop(number, None)
+            self._tried.pop(number, None)

@@ -1,0 +1,122 @@
+"""The registry as Discord's commands, a used command as a line, and forms as Discord's modals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from adapters.discord.commands import choices_of, fingerprint, is_registered, line_of, registration, typed_line
+from adapters.discord.forms import menu, page_count, page_modal, values_in
+from adapters.discord.search import parts_in
+from bot.commands.registry import command_helps
+from bot.ports import Form, FormField, Level
+from tests.emulators.discord.commands import check_command
+from tests.emulators.discord.components import check_components, check_modal
+from tests.emulators.discord.limits import Limits
+
+
+def used(name: str, **options: Any) -> dict[str, Any]:
+    given = [{"name": key, "type": 3, "value": value} for key, value in options.items()]
+    return {"name": "ai", "type": 1, "options": [{"name": name, "type": 1, "options": given}]}
+
+
+def test_discord_accepts_what_is_registered() -> None:
+    for command in registration(command_helps(), "ai", "Parley", for_persons=True):
+        check_command(command)
+
+
+def test_every_command_of_the_registry_is_there_with_its_arguments() -> None:
+    group = registration(command_helps(), "ai", "Parley", for_persons=False)[0]
+    assert [it["name"] for it in group["options"]] == [command.name for command in command_helps()]
+    by_name = {it["name"]: {option["name"]: option for option in it["options"]} for it in group["options"]}
+    assert by_name["ask"]["text"]["required"]
+    assert by_name["model"]["id"]["autocomplete"]
+    assert [choice["value"] for choice in by_name["reset-settings"]["place"]["choices"]] == [
+        "thread",
+        "channel",
+        "workspace",
+    ]
+    assert group["contexts"] == [0, 1]
+
+
+def test_a_used_command_is_a_line_of_the_grammar() -> None:
+    commands = command_helps()
+    assert line_of(used("help"), commands) == "help"
+    assert line_of(used("set", value="0.2", key="temperature"), commands) == "set temperature 0.2"
+    assert line_of(used("set", key="top_p", value="1", where="channel"), commands) == "set --channel top_p 1"
+    assert line_of(used("ask", text="  What?  "), commands) == "ask What?"
+
+
+def test_while_it_is_typed_a_line_ends_where_the_typing_is() -> None:
+    data = used("set", key="reasoning_effort", value="lo")
+    data["options"][0]["options"][1]["focused"] = True
+    assert typed_line(data, command_helps()) == ("set reasoning_effort lo", "set reasoning_effort ")
+
+
+def test_choices_fit_discord_and_are_the_arguments_own_values() -> None:
+    lines = [("set temperature ", "temperature", "Temperature, now 1"), ("set " + "x" * 200, "x" * 200, "")]
+    assert choices_of(lines, "set ") == [{"name": "temperature – Temperature, now 1", "value": "temperature"}]
+    long = choices_of([("model a", "a", "h" * 200)], "model ")
+    assert len(long[0]["name"]) == 100
+
+
+def test_a_registration_is_recognised_with_what_discord_adds() -> None:
+    wanted = registration(command_helps(), "ai", "Parley", for_persons=True)
+    found = [{"id": "1", "version": "2", "nsfw": False} | command for command in wanted]
+    assert is_registered(wanted, found)
+    assert not is_registered(wanted, found[:1])
+    assert not is_registered(registration(command_helps(), "bot", "Parley", for_persons=True), found)
+    assert fingerprint("1", wanted) != fingerprint("2", wanted)
+
+
+def a_form(count: int = 17) -> Form:
+    kinds = ("text", "long", "number", "choice", "switch")
+    fields = tuple(
+        FormField(
+            key=f"key{number}",
+            label="A label that is longer than Discord would like it " * 2,
+            help="h" * 200,
+            kind=kinds[number % 5],
+            value="b" if kinds[number % 5] == "choice" else "",
+            effective="x" * 300,
+            origin="this channel",
+            choices=("a", "b") if kinds[number % 5] == "choice" else (),
+            locked=number == 3,
+        )
+        for number in range(count)
+    )
+    return Form(Level.CHANNEL, (Level.CHANNEL, Level.WORKSPACE), fields)
+
+
+def test_every_page_of_a_form_is_a_modal_discord_accepts() -> None:
+    form = a_form()
+    check_components(menu(form), Limits(), v2=False)
+    keys: list[str] = []
+    for page in range(page_count(form)):
+        modal = page_modal(form, page)
+        check_modal(modal)
+        keys += [label["component"]["custom_id"] for label in modal["components"]]
+    assert keys == [field.key for field in form.fields if not field.locked]
+
+
+def test_what_was_filled_in_is_read_by_key() -> None:
+    data = {
+        "components": [
+            {"type": 18, "component": {"type": 4, "custom_id": "a", "value": "1"}},
+            {"type": 18, "component": {"type": 3, "custom_id": "b", "values": ["on"]}},
+            {"type": 18, "component": {"type": 3, "custom_id": "c", "values": ["\u2014unset\u2014"]}},
+            {"type": 18, "component": {"type": 3, "custom_id": "d", "values": []}},
+        ]
+    }
+    assert values_in(data) == (("a", "1"), ("b", "on"), ("c", ""), ("d", ""))
+
+
+def test_the_parts_of_a_reply_are_found_by_the_button_under_the_last_one() -> None:
+    def message(id: int, author: str = "99", mark: str = "") -> dict[str, Any]:
+        button = {"type": 2, "custom_id": f"parley:stop:{mark}:"}
+        rows = [{"type": 1, "components": [button]}] if mark else []
+        return {"id": str(id), "author": {"id": author}, "type": 0, "components": rows}
+
+    held = [message(1, mark="old"), message(2, "2"), message(3), message(4), message(5, mark="new"), message(6, "2")]
+    assert parts_in(held, "99", "new") == ["3", "4", "5"]
+    assert parts_in(held, "99", "old") == ["1"]
+    assert parts_in(held, "99", "none") == []

@@ -1,0 +1,129 @@
+"""Configuration, the doctor's lines, health, and what an import costs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from adapters.discord import run
+from adapters.discord.config import check_together, read_config
+from adapters.discord.gateway import Gateway
+from bot.errors import ConfigurationError
+from tests.adapters.discord.conversing import Talk
+from tests.adapters.discord.test_surface import Core
+from tests.emulators.discord import Discord, Permission
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "fix"),
+    [
+        ("DISCORD_TOKEN", "Bot abc", "Paste it alone"),
+        ("DISCORD_REPLIES", "dm", "thread or reply"),
+        ("DISCORD_API_URL", "discord.com", "Leave it out"),
+        ("DISCORD_GATEWAY_URL", "https://gateway.discord.gg", "Leave it out"),
+        ("DISCORD_SHARD_IDS", "one", "numbers separated by commas"),
+        ("DISCORD_SHARD_COUNT", "many", "whole number"),
+        ("DISCORD_TIMEOUT", "0", "number of seconds"),
+    ],
+)
+def test_a_wrong_variable_is_named_with_its_fix(
+    variable: str, value: str, fix: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigurationError) as wrong:
+        read_config()
+    assert wrong.value.variable == variable
+    assert fix in wrong.value.fix
+
+
+@pytest.mark.parametrize(("ids", "count"), [("0", ""), ("0,4", "4")])
+def test_shards_that_do_not_fit_together_are_refused(
+    ids: str, count: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DISCORD_SHARD_IDS", ids)
+    monkeypatch.setenv("DISCORD_SHARD_COUNT", count)
+    with pytest.raises(ConfigurationError):
+        check_together(read_config())
+
+
+def test_discord_is_not_imported_before_it_is_opened() -> None:
+    code = "import sys, adapters.discord.run; print('discord' in sys.modules)"
+    told = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "False"
+
+
+def test_importing_the_library_warns_of_nothing() -> None:
+    code = "import adapters.discord.gateway"
+    told = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+    assert (told.returncode, told.stderr) == (0, "")
+
+
+async def test_the_doctor_finds_nothing_wrong_in_a_good_deployment(talk: Talk) -> None:
+    async with talk.bot() as opened:
+        await talk.until(lambda: talk.discord.state.commands.get(""))
+        lines = await run.check(opened.config)
+    assert [line.name for line in lines if not line.ok] == []
+    assert any("discord.com/oauth2/authorize?client_id=" in line.found for line in lines)
+    assert any(line.found == "/ai is registered" for line in lines)
+
+
+async def test_the_doctor_says_the_fix_for_whatever_is_wrong(discord: Discord, monkeypatch: pytest.MonkeyPatch) -> None:
+    discord.app.message_content = False
+    for role in discord.home.roles.values():
+        role.permissions &= ~int(Permission.CREATE_PUBLIC_THREADS)
+    lines = {line.name: line for line in await run.check(Core())}
+    assert "Message Content Intent" in lines["Discord intents"].fix
+    assert "Create Public Threads" in lines["Discord server acme"].fix
+    monkeypatch.setenv("DISCORD_TOKEN", "wrong")
+    assert "Reset Token" in (await run.check(Core()))[0].fix
+
+
+async def test_health_tells_of_a_lost_connection_and_of_a_good_one(talk: Talk) -> None:
+    async with talk.bot() as opened:
+        adapter = opened.adapters[0]
+        assert adapter.healthy() == ""
+        talk.discord.gateway.forget_sessions()
+        talk.discord.drop()
+        await talk.until(lambda: adapter.healthy() != "")
+        talk.discord.advance(6)
+        await talk.until(lambda: adapter.healthy() == "")
+    assert adapter.healthy() != ""
+
+
+async def test_a_silent_connection_counts_as_deaf(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with talk.bot() as opened:
+        monkeypatch.setattr("adapters.discord.gateway._SILENCE", -1.0)
+        assert "nothing heard from Discord" in opened.adapters[0].healthy()
+
+
+async def test_several_shards_are_served_by_one_process(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISCORD_SHARD_COUNT", "2")
+    monkeypatch.setattr("adapters.discord.gateway._IDENTIFY_EVERY", 0.0)
+    monkeypatch.setattr(talk.discord.state, "limits", _concurrent(talk.discord))
+    async with talk.bot():
+        await talk.discord.connected(2)
+        await talk.answered(await talk.asks("hello"), talk.llm.default.text)
+
+
+def _concurrent(discord: Discord) -> object:
+    from dataclasses import replace
+
+    return replace(discord.state.limits, max_concurrency=2)
+
+
+async def test_a_token_taken_back_while_it_runs_is_told_and_not_looped_on(talk: Talk) -> None:
+    async with talk.bot() as opened:
+        talk.discord.app.token = "a-new-one"
+        await talk.asks("hello")
+        await talk.until(lambda: opened.adapters[0].healthy() == "Discord refuses the token")
+        await talk.settled()
+        assert len([call for call in talk.discord.calls if call.status == 401]) == 1
+
+
+def test_a_gateway_that_was_not_started_is_not_healthy(discord: Discord) -> None:
+    assert Gateway(read_config(), lambda *_: None, lambda: None).healthy() == "not started"

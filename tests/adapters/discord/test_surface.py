@@ -1,0 +1,100 @@
+"""The surface and the source keep the contract, with real calls to a strict Discord."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from adapters.discord.config import read_config
+from adapters.discord.controls import nonce
+from adapters.discord.run import DiscordAdapter
+from bot.events import Address, Author
+from bot.ports import Platform
+from bot.replies import Receipt, Reply
+from tests.contracts.surface import SourceContract, SurfaceContract
+from tests.emulators.discord import Discord, Message
+
+
+class Shelf:
+    """Rows in memory."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, str], tuple[int, Mapping[str, Any]]] = {}
+
+    async def put(self, kind: str, id: str, value: Mapping[str, Any], position: int = 0) -> None:
+        self.rows[kind, id] = (position, value)
+
+    async def get(self, kind: str, id: str) -> Mapping[str, Any] | None:
+        found = self.rows.get((kind, id))
+        return found[1] if found is not None else None
+
+    async def remove(self, kind: str, id: str) -> None:
+        self.rows.pop((kind, id), None)
+
+    async def list(self, kind: str, after: int = -1, limit: int = 1_000) -> Sequence[tuple[str, Mapping[str, Any]]]:
+        found = sorted((position, id) for (of, id), (position, _) in self.rows.items() if of == kind)
+        return [(id, self.rows[kind, id][1]) for position, id in found if position > after][:limit]
+
+
+class Core:
+    """A core that takes nothing."""
+
+    command_name, bot_name = "ai", "Parley"
+
+    async def receive(self, event: object) -> Receipt:
+        return Receipt(False)
+
+    async def form(self, *_: Any) -> Any:
+        raise AssertionError("nobody asks for a form here")
+
+    async def suggest(self, *_: Any) -> Any:
+        return []
+
+    def commands(self) -> Any:
+        return []
+
+    def shelf(self, platform: str) -> Shelf:
+        return Shelf()
+
+
+class DiscordPlace:
+    def __init__(self, discord: Discord, platform: Platform, root: Message) -> None:
+        self._discord, self.platform, self._root = discord, platform, root
+
+    def reply(self, mark: str, parts: Sequence[str] = ()) -> Reply:
+        address = Address("discord", self._discord.home.id, self._root.channel_id, self._root.id)
+        return Reply(address, mark, self._root.id, Author(self._discord.ada.id, "Ada"), parts=tuple(parts))
+
+    async def read(self, mark: str) -> Sequence[str]:
+        if self._root.thread is None:
+            return []
+        ours = {nonce(mark, part, self._root.thread.id) for part in range(10)}
+        found = [message for message in self._discord.replies(self._root.thread) if message.nonce in ours]
+        return ["\n".join(line for line in it.content.split("\n") if not line.startswith("-# ")) for it in found]
+
+    async def remove_place(self) -> None:
+        self._discord.delete_channel(self._discord.general)
+        if self._root.thread is not None:
+            self._discord.delete_channel(self._root.thread)
+
+
+@pytest.fixture
+async def place(discord: Discord) -> AsyncIterator[DiscordPlace]:
+    discord.buckets.on = False
+    core = Core()
+    adapter = DiscordAdapter(core, core, read_config())
+    await adapter.start()
+    root = await discord.says("ada", discord.general, "a thread")
+    yield DiscordPlace(discord, adapter.platform, root)
+    await adapter.close()
+    assert discord.sins == []
+
+
+class TestSurface(SurfaceContract):
+    pass
+
+
+class TestSource(SourceContract):
+    pass

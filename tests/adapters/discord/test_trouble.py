@@ -1,0 +1,371 @@
+"""What goes wrong in Discord, on the way to it, and in this process: each question still gets one whole answer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.adapters.discord.conversing import Talk, asked, is_final, labels, words
+from tests.emulators.discord import Discord, Message, Permission
+from tests.emulators.llm import LlmEmulator, Script
+
+TALE = "".join(f"Sentence number {number} of the tale. " for number in range(45)).strip()
+CODE = "```python\n" + "\n".join(f"print({number:04})" for number in range(165)) + "\n```"
+
+
+def together(talk: Talk, root: Message) -> str:
+    """What all parts read, with single blanks."""
+    return " ".join(" ".join(words(message) for message in talk.replies(root)).split())
+
+
+async def told_whole(talk: Talk, text: str = TALE, within: float = 25.0, **script: Any) -> Message:
+    """Ask, and see the whole text, once."""
+    talk.llm.default = Script(text=text, **({"rate": 150.0} | script))
+    root = await talk.asks("tell")
+
+    def done() -> bool:
+        replies = talk.replies(root)
+        return bool(replies) and is_final(replies[-1]) and together(talk, root) == " ".join(text.split())
+
+    with contextlib.suppress(TimeoutError):
+        await talk.until(done, within)
+    calls = [f"{call.route} {call.status} {call.code} {call.outcome}" for call in talk.discord.calls][-12:]
+    assert together(talk, root) == " ".join(text.split()), calls
+    await talk.settled()
+    return root
+
+
+@pytest.mark.parametrize("route", ["create_message", "edit_message"])
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        {"status": 503},
+        {"status": 500},
+        {"status": 502, "n": 2},
+        {"reset": "before"},
+        {"reset": "after"},
+        {"status": 429, "retry_after": 0.8},
+        {"status": 429, "retry_after": 0.8, "scope": "cloudflare"},
+        {"status": 429, "retry_after": 0.6, "scope": "global"},
+    ],
+    ids=lambda trouble: "-".join(str(value) for value in trouble.values()),
+)
+async def test_a_write_that_fails_is_made_again_and_the_text_stands_once(
+    talk: Talk, route: str, trouble: dict[str, Any]
+) -> None:
+    async with talk.bot():
+        talk.discord.fault(route, **trouble)
+        root = await told_whole(talk)
+        assert len(talk.replies(root)) == 1
+        assert len(talk.llm.seen) == 1
+
+
+async def test_an_answer_that_hangs_is_given_up_and_the_text_stands_once(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISCORD_TIMEOUT", "0.5")
+    async with talk.bot():
+        talk.discord.fault("create_message", hang="after")
+        root = await told_whole(talk)
+        assert len(talk.replies(root)) == 1
+
+
+@pytest.mark.parametrize("trouble", [{"status": 503}, {"reset": "after"}, {"status": 429, "retry_after": 0.5}])
+async def test_a_thread_whose_making_fails_is_made_again(talk: Talk, trouble: dict[str, Any]) -> None:
+    async with talk.bot():
+        talk.discord.fault("thread_from_message", **trouble)
+        await told_whole(talk)
+        assert len(talk.discord.threads(talk.discord.general)) == 1
+
+
+async def test_a_thread_somebody_else_made_meanwhile_is_used(talk: Talk) -> None:
+    talk.llm.default = Script(text="Found you.", ttft=0.3)
+    async with talk.bot():
+        talk.discord.latency(0.3, "thread_from_message")
+        root = await talk.asks("tell")
+        await talk.discord.opens_thread("ada", root, "mine")
+        await talk.answered(root, "Found you.")
+
+
+async def test_a_code_block_at_the_limit_stays_code_in_every_part(talk: Talk) -> None:
+    async with talk.bot():
+        assert 1_990 <= len(CODE) < 2_000
+        talk.llm.default = Script(text=CODE, rate=2_000)
+        root = await talk.asks("code, please")
+        await talk.until(lambda: len(talk.replies(root)) == 2 and is_final(talk.replies(root)[-1]))
+        parts = [words(message) for message in talk.replies(root)]
+        assert all(part.startswith("```python\n") and part.endswith("\n```") for part in parts)
+        lines = [line for part in parts for line in part.split("\n")[1:-1]]
+        assert lines == CODE.split("\n")[1:-1]
+
+
+async def test_sixty_thousand_characters_arrive_whole_and_in_order(talk: Talk) -> None:
+    text = "\n\n".join(f"Paragraph {number}: " + "words and more words, " * 8 for number in range(315))
+    async with talk.bot():
+        assert len(text) > 60_000
+        root = await told_whole(talk, text, 90, rate=20_000)
+        assert len(talk.replies(root)) > 30
+        assert all(is_final(message) for message in talk.replies(root))
+        assert [call for call in talk.discord.calls if call.status == 429] == []
+
+
+async def test_a_gateway_that_drops_in_the_middle_changes_nothing(talk: Talk) -> None:
+    talk.llm.default = Script(text=TALE, rate=150)
+    async with talk.bot():
+        root = await talk.asks("tell")
+        await talk.begun(root)
+        talk.discord.drop()
+        await talk.answered(root, TALE)
+        await talk.discord.connected()
+        talk.llm.default = Script(text="Still here.")
+        assert root.thread is not None
+        await talk.discord.says("ada", root.thread, "are you there?")
+        await talk.answered(root, "Still here.", 2)
+
+
+async def test_what_was_said_while_the_connection_was_away_is_answered_after_a_resume(talk: Talk) -> None:
+    async with talk.bot():
+        talk.discord.ask_reconnect()
+        root = await talk.asks("did you hear that?")
+        await talk.answered(root, talk.llm.default.text)
+        await talk.until(lambda: talk.discord.gateway.resumed)
+
+
+async def test_what_was_missed_when_a_session_was_lost_is_read_and_answered_once(talk: Talk) -> None:
+    async with talk.bot():
+        root = await talk.asks("first")
+        await talk.answered(root, talk.llm.default.text)
+        talk.discord.gateway.forget_sessions()
+        talk.discord.drop()
+        missed = await talk.asks("second", who="grace")
+        talk.discord.advance(6)
+        await talk.answered(missed, talk.llm.default.text, within=25)
+        assert len(talk.llm.seen) == 2
+
+
+async def test_what_was_asked_while_it_was_not_running_is_answered_at_the_next_start(talk: Talk) -> None:
+    async with talk.bot():
+        root = await talk.asks("first")
+        await talk.answered(root, talk.llm.default.text)
+    missed = await talk.asks("are you there?")
+    assert root.thread is not None
+    await talk.discord.says("grace", root.thread, "and here?")
+    await talk.discord.says("grace", talk.discord.general, "not for the bot")
+    async with talk.bot():
+        await talk.answered(missed, talk.llm.default.text)
+        await talk.answered(root, talk.llm.default.text, 2)
+        assert len(talk.llm.seen) == 3
+    async with talk.bot():
+        again = await talk.asks("last")
+        await talk.answered(again, talk.llm.default.text)
+        assert len(talk.llm.seen) == 4
+
+
+async def test_a_place_where_it_was_never_asked_before_is_caught_up_with_too(talk: Talk) -> None:
+    lobby = talk.discord.add_channel("lobby")
+    async with talk.bot():
+        await talk.answered(await talk.asks("first"), talk.llm.default.text)
+    missed = await talk.asks("anyone?", channel=lobby)
+    async with talk.bot():
+        await talk.answered(missed, talk.llm.default.text)
+
+
+async def test_a_command_that_was_missed_is_not_carried_out_late(talk: Talk) -> None:
+    async with talk.bot():
+        root = await talk.asks("first")
+        await talk.answered(root, talk.llm.default.text)
+    assert root.thread is not None
+    await talk.discord.says("ada", root.thread, "!set temperature 0.1")
+    await talk.discord.says("ada", root.thread, "and now?")
+    async with talk.bot():
+        await talk.answered(root, talk.llm.default.text, 2)
+        assert talk.llm.seen[-1].body.get("temperature") != 0.1
+
+
+async def test_a_dispatch_that_cannot_be_read_ends_nothing(talk: Talk) -> None:
+    async with talk.bot():
+        for name in ("CHANNEL_UPDATE", "MESSAGE_CREATE", "INTERACTION_CREATE", "GUILD_ROLE_CREATE"):
+            talk.discord.gateway.emit(name, {"guild_id": talk.discord.home.id, "nonsense": True})
+        root = await talk.asks("still there?")
+        await talk.answered(root, talk.llm.default.text)
+        assert talk.discord.gateway.identified == 1
+
+
+async def test_a_guild_joined_later_is_served_too(talk: Talk) -> None:
+    async with talk.bot():
+        guild = talk.discord.add_guild("later")
+        lobby = talk.discord.add_channel("lobby", guild=guild)
+        root = await talk.asks("hello", channel=lobby)
+        await talk.answered(root, talk.llm.default.text)
+
+
+async def test_a_thread_that_is_deleted_stops_the_answer(talk: Talk) -> None:
+    talk.llm.default = Script(text=TALE, rate=60)
+    async with talk.bot():
+        root = await talk.asks("tell")
+        await talk.begun(root)
+        assert root.thread is not None
+        talk.discord.delete_channel(root.thread)
+        await talk.settled()
+        await talk.llm.seen[0].over.wait()
+        assert talk.llm.seen[0].left_early
+
+
+async def test_an_archived_thread_is_opened_again_to_turn_versions(talk: Talk) -> None:
+    talk.llm.default = Script(text=TALE, rate=100)
+    async with talk.bot():
+        root = await talk.asks("tell")
+        await talk.begun(root)
+        assert root.thread is not None
+        talk.discord.archive(root.thread)
+        await talk.answered(root, TALE)
+
+
+async def test_a_word_the_server_blocks_is_said_in_place_of_the_answer(talk: Talk) -> None:
+    talk.discord.home.blocked_words.add("xyzzy")
+    talk.llm.default = Script(text="The magic word is xyzzy.")
+    async with talk.bot():
+        root = await talk.asks("magic?")
+        await talk.until(lambda: "moderation" in "".join(talk.texts(root)))
+        await talk.settled()
+
+
+async def test_a_question_that_is_deleted_before_its_thread_gets_nothing(talk: Talk) -> None:
+    talk.llm.default = Script(text="Too late.", ttft=0.2)
+    async with talk.bot():
+        talk.discord.hold()
+        root = await talk.asks("oops")
+        await talk.discord.deletes("ada", root)
+        talk.discord.release()
+        await talk.until(lambda: talk.discord.calls_of("thread_from_message"))
+        await talk.settled()
+        assert talk.discord.replies(talk.discord.general) == []
+
+
+async def test_without_the_content_intent_it_connects_and_answers_mentions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, discord: Discord, llm: LlmEmulator
+) -> None:
+    discord.app.message_content = False
+    talk = Talk(discord, llm, tmp_path / "data")
+    async with talk.bot():
+        root = await talk.asks("hello")
+        await talk.answered(root, llm.default.text)
+        assert root.thread is not None
+        await discord.says("ada", root.thread, "not read")
+        await discord.says("ada", root.thread, talk.named("read"))
+        await talk.answered(root, llm.default.text, 2)
+        assert asked(llm)[-1] == ("user", "Ada: read")
+
+
+async def test_twenty_threads_at_once_are_all_answered_exactly(talk: Talk) -> None:
+    talk.llm.default = Script(text=TALE, rate=300, ttft=0.2)
+    async with talk.bot():
+        roots = [await talk.asks(f"question {number}") for number in range(20)]
+        await talk.until(lambda: all(talk.texts(root) == [TALE] and is_final(talk.replies(root)[0]) for root in roots))
+        await talk.settled()
+        assert len([call for call in talk.discord.calls if call.status == 429]) == 0
+
+
+async def test_an_answer_killed_in_the_middle_is_completed_in_the_same_message(
+    discord: Discord, llm: LlmEmulator, tmp_path: Path
+) -> None:
+    talk = Talk(discord, llm, tmp_path / "data")
+    llm.default = Script(text=TALE, rate=60)
+    first = await process(talk)
+    await discord.connected()
+    root = await talk.asks("tell")
+    growing = await talk.begun(root, 40)
+    first.send_signal(signal.SIGKILL)
+    await first.wait()
+    await discord.disconnected()
+    discord.advance(6)
+    llm.default = Script(text=TALE)
+    second = await process(talk)
+    try:
+        assert await talk.answered(root, TALE, within=25) is growing
+        assert len(talk.replies(root)) == 1
+        assert labels(growing)[0] == "Regenerate"
+    finally:
+        second.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(second.wait(), 10) == 0
+    assert discord.sins == []
+
+
+async def test_a_bad_token_ends_the_start_with_the_fix(discord: Discord, llm: LlmEmulator, tmp_path: Path) -> None:
+    talk = Talk(discord, llm, tmp_path / "data")
+    failed = await process(talk, DISCORD_TOKEN="not-the-token")
+    output, _ = await asyncio.wait_for(failed.communicate(), 20)
+    assert failed.returncode == 2
+    assert b"DISCORD_TOKEN: Discord refuses it" in output
+
+
+async def test_where_it_may_not_reply_it_answers_without_a_reference(talk: Talk) -> None:
+    general = talk.discord.general
+    talk.discord.deny(general, Permission.CREATE_PUBLIC_THREADS, Permission.READ_MESSAGE_HISTORY)
+    async with talk.bot():
+        await talk.asks("hello")
+        answer = await talk.answered(general, talk.llm.default.text)
+        assert answer.reference is None
+
+
+async def test_a_form_discord_refuses_is_shown_as_bare_words(talk: Talk) -> None:
+    talk.llm.default = Script(text="Words.")
+    async with talk.bot():
+        talk.discord.fault("create_message", status=400, code=50035)
+        root = await talk.asks("hello")
+        await talk.until(lambda: talk.texts(root) == ["Words."])
+        await talk.settled()
+    assert talk.discord.sin_names == ["invalid_form"]  # the fault's
+    talk.discord.sins.clear()
+
+
+async def test_slow_mode_is_waited_out(talk: Talk) -> None:
+    talk.llm.default = Script(text=TALE * 2, rate=3_000)
+    async with talk.bot():
+        root = await talk.asks("tell", who="ada")
+        await talk.begun(root)
+        assert root.thread is not None
+        talk.discord.slow_mode(root.thread, 2)
+        await talk.until(lambda: len(talk.replies(root)) == 2 and is_final(talk.replies(root)[1]), 25)
+        await talk.settled()
+
+
+async def test_a_start_while_discord_is_away_goes_on_connecting(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("adapters.discord.run._START_PATIENCE", 0.2)
+    talk.discord.fault("me", 3, status=503)
+    async with talk.bot():
+        root = await talk.asks("hello")
+        await talk.answered(root, talk.llm.default.text)
+
+
+async def test_a_channel_that_takes_no_posts_is_left_after_one_refusal(talk: Talk) -> None:
+    async with talk.bot():
+        talk.discord.deny(talk.discord.general, Permission.CREATE_PUBLIC_THREADS, Permission.SEND_MESSAGES)
+        await talk.asks("anyone?")
+        await talk.until(lambda: any(call.code == 50013 for call in talk.discord.calls_of("create_message")))
+        await talk.settled()
+
+
+async def process(talk: Talk, **variables: str) -> asyncio.subprocess.Process:
+    """The bot as its own process."""
+    environment = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
+    environment |= talk.discord.environment() | {"GROQ_API_KEY": talk.llm.key, "LLM_BASE_URL": talk.llm.url}
+    environment |= {"DATA_DIR": str(talk.folder), "PORT": "0", "PYTHONPATH": str(Path(__file__).parents[3])}
+    environment |= {"WEB_ENABLED": "false"} | variables
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bot",
+        "run",
+        env=environment,
+        cwd=talk.folder.parent,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
