@@ -7,11 +7,10 @@ SDK's own retries are off: repeating a post whose answer was lost would post twi
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import aiohttp
@@ -20,7 +19,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from adapters.slack.dialect import bucket
-from bot.errors import Gone, SlowDown, SurfaceError, Unsent
+from bot.errors import Gone, SlowDown, StoreError, SurfaceError, Unsent
 
 GONE = frozenset(
     {
@@ -69,21 +68,16 @@ class Lost(Unsent):
     """The call went out and no answer came: it may have been carried out."""
 
 
-class Calls:
-    """The Web API as one bot token sees it. ``open`` gives it its session; calls made before wait for that."""
+class Web:
+    """Slack's Web API as all workspaces share it: one session, clients that belong to nobody."""
 
-    def __init__(self, token: str, url: str, timeout: float, team: str = "") -> None:
-        self._token, self._url, self._timeout = token, url, timeout
-        self.team = team
-        self._client: AsyncWebClient | None = None
-        self._opened = asyncio.Event()
-        self._rests: dict[str, float] = {}
-        self._spent: defaultdict[str, deque[float]] = defaultdict(deque)
+    def __init__(self, url: str, timeout: float) -> None:
+        self._url, self._timeout = url, timeout
+        self.open_client: AsyncWebClient | None = None
 
-    def client(self, session: aiohttp.ClientSession, *, with_token: bool = True) -> AsyncWebClient:
-        """A client of slack-sdk with this token on the adapter's one session."""
+    def client(self, session: aiohttp.ClientSession) -> AsyncWebClient:
+        """A client of slack-sdk without a token, on the adapter's one session."""
         client = AsyncWebClient(
-            token=self._token if with_token else None,
             base_url=self._url,
             session=session,
             timeout=int(self._timeout) or 1,
@@ -94,8 +88,24 @@ class Calls:
         return client
 
     def open(self, session: aiohttp.ClientSession) -> None:
-        self._client = self.client(session)
-        self._opened.set()
+        self.open_client = self.client(session)
+
+
+class Calls:
+    """The Web API as one workspace sees it. ``token`` is asked before every call, and may wait or raise ``Gone``."""
+
+    def __init__(self, web: Web, token: Callable[[], Awaitable[str]], team: str = "") -> None:
+        self._web, self._find_token = web, token
+        self.team = team
+        self._rests: dict[str, float] = {}
+        self._spent: defaultdict[str, deque[float]] = defaultdict(deque)
+
+    async def token(self) -> str:
+        """Raises ``Gone`` where the app is not installed."""
+        try:
+            return await self._find_token()
+        except StoreError as error:
+            raise Unsent("the token could not be read") from error
 
     async def call(self, method: str, **arguments: Any) -> Mapping[str, Any]:
         """Slack's answer to one call; arguments of ``None`` are left out."""
@@ -103,14 +113,16 @@ class Calls:
 
     async def ask(self, method: str, **arguments: Any) -> AsyncSlackResponse:
         """As ``call``, with the headers."""
-        while (client := self._client) is None:
-            await self._opened.wait()
+        head = {"Authorization": f"Bearer {await self.token()}"}
+        client = self._web.open_client
+        if client is None:
+            raise Unsent(f"{method}: not started")
         given = {name: value for name, value in arguments.items() if value is not None}
         key = bucket(method, self.team, str(given.get("channel", "")))
         try:
             if method.startswith(_READS):  # these take no JSON
-                return await client.api_call(method, http_verb="GET", params=given)
-            return await client.api_call(method, json=given)
+                return await client.api_call(method, http_verb="GET", params=given, headers=head)
+            return await client.api_call(method, json=given, headers=head)
         except SlackApiError as error:
             raise self._translated(method, key, error) from None
         except aiohttp.ClientConnectorError as error:

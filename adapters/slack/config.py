@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from adapters.slack.seal import Seal
 from bot.errors import ConfigurationError
 
 SLACK_URL = "https://slack.com/api/"
@@ -52,6 +53,24 @@ class SlackConfig(BaseSettings):
         True, description="Show answers as Slack's own streams where the place and the rate limits allow it."
     )
     timeout: float = Field(10.0, ge=0.1, le=120, description="Seconds a call of Slack's Web API may take.")
+    install: Literal["one", "many"] = Field(
+        "one",
+        description="one: the workspace of SLACK_BOT_TOKEN. many: each that installs the app at /slack/install.",
+    )
+    public_url: str = Field(
+        "",
+        description="Address at which browsers reach this bot; needed for SLACK_INSTALL=many.",
+        examples=["https://parley.example.org"],
+    )
+    client_id: str = Field("", description="Client ID, from Basic Information; needed for SLACK_INSTALL=many.")
+    client_secret: SecretStr = Field(
+        SecretStr(""), description="Client secret, from Basic Information; needed for SLACK_INSTALL=many."
+    )
+    token_key: SecretStr = Field(
+        SecretStr(""),
+        description="Key that seals the workspaces' tokens in the database; needed for SLACK_INSTALL=many. To change "
+        "it, put the new one in front of the old one, with a comma between them.",
+    )
 
     @field_validator("bot_token", "app_token", "signing_secret")
     @classmethod
@@ -77,7 +96,7 @@ class SlackConfig(BaseSettings):
             raise ValueError("it is not an app-level token|Set the App-Level Token, which starts with xapp-.")
         return value
 
-    @field_validator("mode", mode="before")
+    @field_validator("mode", "install", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.strip().lower() if isinstance(value, str) else value
@@ -111,18 +130,21 @@ _FIXES = {
     "SLACK_MODE": "Set it to socket or http.",
     "SLACK_AGENT": "Set it to true or false.",
     "SLACK_NATIVE_STREAM": "Set it to true or false.",
+    "SLACK_INSTALL": "Set it to one or many.",
     "SLACK_TIMEOUT": "Set a number of seconds between 0.1 and 120.",
 }
 
 
 def is_meant(slack: SlackConfig) -> bool:
-    """Whoever set one of the tokens wants Slack."""
-    return bool(slack.bot_token.get_secret_value() or slack.app_token.get_secret_value())
+    """Whoever set one of the tokens, or wants it installed, wants Slack. A stray client ID says nothing."""
+    return bool(slack.bot_token.get_secret_value() or slack.app_token.get_secret_value() or slack.install == "many")
 
 
 def check_together(slack: SlackConfig) -> None:
     """Raises ``ConfigurationError`` when a variable is missing that the others call for."""
-    if not slack.bot_token.get_secret_value():
+    if slack.install == "many":
+        _check_installing(slack)
+    elif not slack.bot_token.get_secret_value():
         raise ConfigurationError(
             "SLACK_BOT_TOKEN",
             "it is not set, but SLACK_APP_TOKEN is",
@@ -140,3 +162,25 @@ def check_together(slack: SlackConfig) -> None:
             "it is not set, but SLACK_MODE=http needs it",
             "Set the Signing Secret of the app's page Basic Information, or set SLACK_MODE=socket.",
         )
+
+
+def _check_installing(slack: SlackConfig) -> None:
+    if slack.bot_token.get_secret_value():
+        raise ConfigurationError(
+            "SLACK_BOT_TOKEN",
+            "it is set, but with SLACK_INSTALL=many each workspace brings its own",
+            "Take it out, or set SLACK_INSTALL=one.",
+        )
+    secret = slack.client_secret.get_secret_value()
+    for name, value in (("SLACK_CLIENT_ID", slack.client_id), ("SLACK_CLIENT_SECRET", secret)):
+        if not re.fullmatch(r"[\x21-\x7e]+", value.strip()):
+            problem = "it is not set, but SLACK_INSTALL=many needs it" if not value else "it has a strange character"
+            raise ConfigurationError(name, problem, "Copy it from the app's page Basic Information.")
+    parts = urlsplit(slack.public_url.strip())
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ConfigurationError(
+            "SLACK_PUBLIC_URL",
+            "it is not set to a web address, but SLACK_INSTALL=many needs one",
+            "Set the address at which browsers reach this bot, such as https://parley.example.org.",
+        )
+    Seal(slack.token_key.get_secret_value())

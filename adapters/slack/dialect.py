@@ -2,7 +2,8 @@
 
 Replies are sent as standard Markdown, which Slack draws itself. Rendering changes one thing: nothing the model
 writes can ping anybody. Budgets keep ``burst + 60 s of rate`` at what Slack grants in any minute, so that a well
-paced bot is not refused; they are counted as Slack counts them, by workspace and method. Ending streams is not
+paced bot is not refused; they are counted as Slack counts them, by workspace and method. Twenty people who ask at the
+same time in one channel are answered at once: sixteen by streams, four by posts. Ending streams is not
 held back: as many end as were started, and an ended answer is what people wait for.
 """
 
@@ -19,7 +20,7 @@ _NOTIFICATION = 280  # characters; the message itself is in the blocks
 _PING = re.compile(r"<(!(?:channel|here|everyone|subteam|group)\b|@(?=[UWB][A-Z0-9]{2}))", re.IGNORECASE)
 _UNFINISHED_PING = re.compile(r"<(?:![A-Za-z]{0,8}|@[A-Za-z0-9]{0,3})?\Z")
 
-START = Budget("chat.startStream", rate=0.1, burst=14, reserve=1)
+START = Budget("chat.startStream", rate=1 / 15, burst=16, reserve=1)
 APPEND = Budget("chat.appendStream", rate=1.25, burst=25, reserve=2)
 STOP = Budget("chat.stopStream", rate=1 / 3, burst=20, reserve=0)
 POST = Budget("chat.postMessage", rate=0.95, burst=4, reserve=1)

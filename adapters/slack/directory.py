@@ -69,11 +69,15 @@ class Directory:
 
 
 def profile_in(user: Mapping[str, Any], own_team: str) -> Profile:
-    """A profile as ``users.info`` tells it. Guests and people of other organisations are external."""
+    """A profile as ``users.info`` tells it. Guests and people of other organisations are external.
+
+    ``own_team``: the workspace, or the organisation, in which the app is installed.
+    """
     words = user.get("profile") or {}
     team = str(user.get("team_id") or "")
     guest = bool(user.get("is_restricted") or user.get("is_ultra_restricted"))
-    foreign = bool(user.get("is_stranger")) or (bool(team) and team != own_team and team.startswith("T"))
+    homes = {team, str(user.get("enterprise_id") or (user.get("enterprise_user") or {}).get("enterprise_id") or "")}
+    foreign = bool(user.get("is_stranger")) or (team.startswith("T") and own_team not in homes)
     return Profile(
         name=str(
             words.get("display_name") or words.get("real_name") or user.get("real_name") or user.get("name") or ""

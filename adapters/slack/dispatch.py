@@ -10,12 +10,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
 from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
 from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.context.async_context import AsyncBoltContext
 from slack_bolt.response import BoltResponse
 from slack_sdk.signature import SignatureVerifier
 from slack_sdk.web.async_client import AsyncWebClient
@@ -24,20 +25,30 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from adapters.slack.calls import quiet_logger
 
+IsEcho = Callable[[Mapping[str, Any]], bool]
+"""Whether a payload tells of nothing but what the bot itself wrote. Each of its writes comes back as an event; going
+through Bolt it would cost more than the write."""
+
 _LARGEST = 2_000_000  # bytes of a request
 _BOLTS_VARIABLES = ("SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET", "SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET")
 
 
-def bolt_app(client: AsyncWebClient, find: Callable[[str], AuthorizeResult]) -> AsyncApp:
-    """The Bolt app without listeners. ``find`` gives the token of a payload's workspace."""
+def bolt_app(
+    client: AsyncWebClient,
+    enter: Callable[[AsyncBoltContext], Awaitable[AuthorizeResult | None]],
+    not_installed: str,
+) -> AsyncApp:
+    """The Bolt app without listeners. ``enter`` gives the token of a payload's workspace, ``None`` where the app is not
+    installed: whoever presses or types something there is told ``not_installed``."""
 
-    async def authorize(team_id: str | None) -> AuthorizeResult:  # Bolt calls no bound methods here
-        return find(team_id or "")
+    async def authorize(context: AsyncBoltContext) -> AuthorizeResult | None:  # Bolt calls no bound methods here
+        return await enter(context)
 
     with _hidden(_BOLTS_VARIABLES):  # it would set up an OAuth flow of its own, with a store in files
         return AsyncApp(
             client=client,
-            authorize=authorize,
+            authorize=authorize,  # type: ignore[arg-type]  # Bolt's own functions give None too
+            user_facing_authorize_error_message=not_installed,
             process_before_response=True,
             request_verification_enabled=False,
             ssl_check_enabled=False,
@@ -53,8 +64,10 @@ async def dispatch(app: AsyncApp, body: Mapping[str, Any], headers: Mapping[str,
     return await app.async_dispatch(AsyncBoltRequest(mode="socket_mode", body=dict(body), headers=dict(headers)))
 
 
-async def take_envelope(app: AsyncApp, envelope: Mapping[str, Any]) -> Mapping[str, Any] | None:
+async def take_envelope(app: AsyncApp, envelope: Mapping[str, Any], is_echo: IsEcho) -> Mapping[str, Any] | None:
     """The payload to acknowledge a Socket Mode envelope with; ``None`` when it must come again."""
+    if is_echo(envelope.get("payload") or {}):
+        return {}
     headers = {}
     if envelope.get("retry_attempt") is not None:
         headers["x-slack-retry-num"] = str(envelope["retry_attempt"])
@@ -76,8 +89,8 @@ def answer_in(response: BoltResponse) -> Mapping[str, Any]:
 class Endpoint:
     """``POST /slack/events``. ``app`` gives the Bolt app, or ``None`` while nothing is taken."""
 
-    def __init__(self, secret: str, app: Callable[[], AsyncApp | None]) -> None:
-        self._verifier, self._app = SignatureVerifier(secret), app
+    def __init__(self, secret: str, app: Callable[[], AsyncApp | None], is_echo: IsEcho) -> None:
+        self._verifier, self._app, self._is_echo = SignatureVerifier(secret), app, is_echo
 
     async def __call__(self, request: Request) -> Response:
         try:
@@ -96,6 +109,8 @@ class Endpoint:
         app = self._app()
         if app is None:
             return PlainTextResponse("restarting", 503)
+        if self._is_echo(body):
+            return Response(status_code=200)
         retry = request.headers.get("x-slack-retry-num")
         response = await dispatch(app, body, {"x-slack-retry-num": retry} if retry else {})
         kind = response.headers.get("content-type", ["text/plain"])[0]

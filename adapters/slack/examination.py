@@ -7,28 +7,52 @@ from collections.abc import Sequence
 import aiohttp
 from slack_sdk.errors import SlackApiError
 
-from adapters.slack.calls import Calls, Refused
+from adapters.slack.calls import Calls, Refused, Web
 from adapters.slack.config import SlackConfig
-from adapters.slack.manifest import SCOPES
+from adapters.slack.manifest import INSTALL_PATH, scopes
+from adapters.slack.seal import Seal
 from adapters.slack.socket import Socket
 from bot.errors import Gone, SurfaceError
-from bot.ports import Check
+from bot.ports import Check, Shelf
 
 _PATIENCE = 8.0
 
 
-async def examine(slack: SlackConfig) -> Sequence[Check]:
-    """Look at the bot token, its scopes, and the way in."""
+async def examine(slack: SlackConfig, shelf: Shelf | None = None) -> Sequence[Check]:
+    """Look at the bot token and its scopes or at the installations, and at the way in."""
     timeout = aiohttp.ClientTimeout(total=slack.timeout)
     async with aiohttp.ClientSession(timeout=timeout, trust_env=True) as session:
-        calls = Calls(slack.bot_token.get_secret_value(), slack.api_url, slack.timeout)
-        calls.open(session)
-        lines = list(await _token(calls, slack))
+        web = Web(slack.api_url, slack.timeout)
+        web.open(session)
+        if slack.install == "many":
+            lines = await _installations(slack, shelf)
+        else:
+            lines = list(await _token(Calls(web, lambda: _given(slack)), slack))
         if slack.mode == "socket":
-            lines.append(await _socket(calls, session, slack))
+            lines.append(await _socket(web, session, slack))
         else:
             lines.append(Check("Slack events", True, "taken at POST /slack/events, signatures verified"))
         return lines
+
+
+async def _given(slack: SlackConfig) -> str:
+    return slack.bot_token.get_secret_value()
+
+
+async def _installations(slack: SlackConfig, shelf: Shelf | None) -> list[Check]:
+    from adapters.slack.installations import Installations
+
+    where = f"people install it at {slack.public_url.strip().rstrip('/')}{INSTALL_PATH}"
+    lines = [Check("Slack installing", True, where)]
+    if shelf is None:
+        return lines
+    count, closed = await Installations(shelf, Seal(slack.token_key.get_secret_value())).count()
+    if closed:
+        fix = "Add the key they were sealed with to SLACK_TOKEN_KEY, behind the new one, or have them install it again."
+        lines.append(Check("Slack installations", False, f"{closed} of {count} are sealed with another key", fix))
+    else:
+        lines.append(Check("Slack installations", True, f"installed in {count} workspace{'' if count == 1 else 's'}"))
+    return lines
 
 
 async def _token(calls: Calls, slack: SlackConfig) -> Sequence[Check]:
@@ -42,7 +66,7 @@ async def _token(calls: Calls, slack: SlackConfig) -> Sequence[Check]:
         return [Check("Slack bot token", False, "Slack did not answer", fix)]
     lines = [Check("Slack bot token", True, f"{answer.get('user')} in {answer.get('team')}")]
     granted = {scope.strip() for scope in answer.headers.get("x-oauth-scopes", "").split(",") if scope.strip()}
-    needed = [scope for scope in SCOPES if slack.agent or scope != "assistant:write"]
+    needed = scopes(slack.agent)
     missing = [scope for scope in needed if scope not in granted]
     if missing:
         fix = (
@@ -55,9 +79,9 @@ async def _token(calls: Calls, slack: SlackConfig) -> Sequence[Check]:
     return lines
 
 
-async def _socket(calls: Calls, session: aiohttp.ClientSession, slack: SlackConfig) -> Check:
+async def _socket(web: Web, session: aiohttp.ClientSession, slack: SlackConfig) -> Check:
     token = slack.app_token.get_secret_value()
-    client = calls.client(session)
+    client = web.client(session)
     try:
         await client.apps_connections_open(app_token=token)
     except SlackApiError as error:

@@ -34,13 +34,17 @@ _LOST_FILES = frozenset({"tombstone", "hidden_by_limit"})
 
 @dataclass(frozen=True, slots=True)
 class Me:
-    """Who the bot is in a workspace. ``agent``: direct messages are the agent view, where each opens a thread."""
+    """Who the bot is in a workspace. ``agent``: direct messages are the agent view, where each opens a thread.
+
+    ``everywhere``: the app is installed for a whole organisation, whose id ``team`` is then.
+    """
 
     team: str
     user: str
     bot: str
     name: str = ""
     agent: bool = True
+    everywhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +58,6 @@ class Profile:
 
 
 Profiles = Mapping[str, Profile]
-
-
-def team_of(body: Json) -> str:
-    """The workspace whose installation of the app a payload came through, "" when it does not say."""
-    granted = body.get("authorizations") or [{}]
-    team = body.get("team") if isinstance(body.get("team"), dict) else {}
-    return str(granted[0].get("team_id") or body.get("team_id") or (team or {}).get("id") or "")
 
 
 def people_in(event: Json) -> set[str]:
@@ -150,6 +147,8 @@ def author_in(message: Json, me: Me, people: Profiles) -> Author:
         name = str(message.get("username") or profile.get("name") or "a bot")
         return Author(str(message.get("bot_id") or user or "bot"), name, AuthorKind.BOT)
     found = person(user, people)
+    if me.everywhere:  # people of all its workspaces are its own; profiles tell strangers
+        return found
     team = str(message.get("user_team") or message.get("source_team") or me.team)
     if team != me.team and team.startswith("T") and not found.external:
         return Author(found.id, found.name, admin=False, external=True)

@@ -1,5 +1,7 @@
 """What Slack tells, passed to the core: one listener for each kind of payload, registered on a Bolt app.
 
+``register`` is told how to find the listeners of the workspace that a payload comes from.
+
 A listener returns, and so acknowledges, only after the core has made the event durable; when it could not, the event
 is not acknowledged and Slack sends it again. Commands, buttons and forms are not sent again by Slack: there the
 person is told. Nothing else holds up an acknowledgement: notices go out behind it.
@@ -10,12 +12,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Protocol
 
 import structlog
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
+from slack_bolt.context.async_context import AsyncBoltContext
 
 from adapters.slack.asking import Asking
 from adapters.slack.calls import Calls
@@ -54,10 +57,41 @@ class Core(Protocol):
     def shelf(self, platform: str) -> Shelf: ...
 
 
-class Respond(Protocol):
-    async def __call__(self, url: str, answer: Mapping[str, Any]) -> None:
-        """Answer an interaction at its ``response_url``; best effort."""
-        ...
+Find = Callable[[AsyncBoltContext], "Listeners"]
+Respond = Callable[[str, Body], Awaitable[None]]
+"""Answers an interaction at its ``response_url``; best effort."""
+
+
+def register(app: AsyncApp, find: Find) -> None:
+    """Listen to everything the manifest subscribes to; the last of each kind catches whatever else comes."""
+
+    def event(do: Callable[[Listeners, Body], Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+        async def listener(body: Body, context: AsyncBoltContext) -> None:
+            await do(find(context), body)
+
+        return listener
+
+    def asked(do: Callable[[Listeners, Body, AsyncAck], Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+        async def listener(body: Body, context: AsyncBoltContext, ack: AsyncAck) -> None:
+            await do(find(context), body, ack)
+
+        return listener
+
+    app.event("message")(event(Listeners.message))
+    app.event("app_mention")(event(Listeners.message))
+    app.event("agent_session_stopped")(event(Listeners.session_stopped))
+    app.event("app_home_opened")(event(Listeners.home_opened))
+    app.event("app_uninstalled")(event(Listeners.uninstalled))
+    app.event("tokens_revoked")(event(Listeners.uninstalled))
+    app.event(_ANY)(event(Listeners.overheard))
+    app.command(_ANY)(asked(Listeners.command))
+    app.shortcut(ASK_SHORTCUT)(asked(Listeners.shortcut))
+    app.view(SETTINGS_FORM)(asked(Listeners.settings_sent))
+    app.view(ASK_FORM)(asked(Listeners.question_sent))
+    app.action(LEVEL)(asked(Listeners.level_chosen))
+    app.action(_ANY)(asked(Listeners.action))
+    for catch_all in (app.shortcut, app.view, app.view_closed, app.options):
+        catch_all(_ANY)(asked(Listeners.ignored))
 
 
 class Listeners:
@@ -74,31 +108,13 @@ class Listeners:
         forms: Forms,
         asking: Asking,
         respond: Respond,
-        removed: Callable[[str], None],
+        removed: Callable[[Body], Awaitable[None]],
     ) -> None:
         self._core, self._me, self._calls, self._directory = core, me, calls, directory
         self._streams, self._forms, self._asking, self._respond = streams, forms, asking, respond
         self._removed = removed
         self._locks: dict[str, tuple[asyncio.Lock, int]] = {}
         self._later: set[asyncio.Task[Any]] = set()
-
-    def register(self, app: AsyncApp) -> None:
-        """Listen to everything the manifest subscribes to; the last of each kind catches whatever else comes."""
-        app.event("message")(self.message)
-        app.event("app_mention")(self.message)
-        app.event("agent_session_stopped")(self.session_stopped)
-        app.event("app_home_opened")(self.home_opened)
-        app.event("app_uninstalled")(self.uninstalled)
-        app.event("tokens_revoked")(self.uninstalled)
-        app.event(_ANY)(self.overheard)
-        app.command(_ANY)(self.command)
-        app.shortcut(ASK_SHORTCUT)(self.shortcut)
-        app.view(SETTINGS_FORM)(self.settings_sent)
-        app.view(ASK_FORM)(self.question_sent)
-        app.action(LEVEL)(self.level_chosen)
-        app.action(_ANY)(self.action)
-        for catch_all in (app.shortcut, app.view, app.view_closed, app.options):
-            catch_all(_ANY)(self.ignored)
 
     async def close(self) -> None:
         """Wait a moment for what still has to be said, then leave it."""
@@ -143,9 +159,7 @@ class Listeners:
             self._behind(self._forms.suggest_prompts(channel))
 
     async def uninstalled(self, body: Body) -> None:
-        kind = str(body["event"].get("type"))
-        log.warning("Slack took the app's access away", event=kind)
-        self._removed("the app was removed from the workspace, or its token revoked")
+        await self._removed(body)
 
     async def overheard(self, body: Body) -> None:
         """Subscribed to, and of no use now: acknowledged, so that Slack does not send it again."""
@@ -217,7 +231,7 @@ class Listeners:
         author = await self._author(str(body["user"]["id"]))
         await ack(**await self._asking.submit(body["view"], author, str(body.get("trigger_id"))))
 
-    async def ignored(self, ack: AsyncAck) -> None:
+    async def ignored(self, body: Body, ack: AsyncAck) -> None:
         await ack()
 
     # --- inside

@@ -39,7 +39,14 @@ EVENTS = (
 )
 AGENT_EVENTS = ("agent_session_stopped",)
 PATH = "/slack/events"
+INSTALL_PATH = "/slack/install"
+REDIRECT_PATH = "/slack/oauth_redirect"
 _EXAMPLE_URL = "https://parley.example.org"
+
+
+def scopes(agent: bool) -> list[str]:
+    """The scopes of the bot token."""
+    return [scope for scope in SCOPES if agent or scope != "assistant:write"]
 
 
 def manifest(
@@ -87,7 +94,10 @@ def manifest(
             "description": "An LLM teammate whose answers grow on the screen while the model writes.",
         },
         "features": features,
-        "oauth_config": {"scopes": {"bot": [scope for scope in SCOPES if agent or scope != "assistant:write"]}},
+        "oauth_config": {
+            **({"redirect_urls": [url.rstrip("/") + REDIRECT_PATH]} if url != _EXAMPLE_URL else {}),
+            "scopes": {"bot": scopes(agent)},
+        },
         "settings": {
             "event_subscriptions": {"bot_events": sorted(events)} | ({"request_url": address} if is_http else {}),
             "interactivity": {"is_enabled": True} | ({"request_url": address} if is_http else {}),

@@ -1,14 +1,13 @@
 """Opens Slack as one of the bot's surfaces: ``configured``, ``open``, ``check``, and the adapter.
 
-One process speaks for one workspace, whose token is the configured one. Which token a payload or a reply belongs to
-is asked in two places only, ``_authorize`` and ``SlackPlatform``: an installation store would go there.
+One process speaks for one workspace, whose token is configured, or for all that installed the app: the ``Door`` knows.
+Which workspace a payload or a reply belongs to is asked in two places only, ``_enter`` and ``SlackPlatform``.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,34 +15,31 @@ import aiohttp
 import structlog
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.context.async_context import AsyncBoltContext
 from starlette.routing import BaseRoute, Route
 
-from adapters.slack.asking import Asking
-from adapters.slack.calls import Calls, Refused
+from adapters.slack.access import Door, OneWorkspace, installed_as
+from adapters.slack.calls import Web
 from adapters.slack.config import CoreConfig, SlackConfig, check_together, is_meant, read_config
-from adapters.slack.directory import Directory
 from adapters.slack.dispatch import Endpoint, bolt_app, take_envelope
 from adapters.slack.examination import examine
-from adapters.slack.forms import Forms
-from adapters.slack.inbound import PLATFORM, Me
-from adapters.slack.listeners import Core, Listeners
+from adapters.slack.inbound import PLATFORM, is_own
+from adapters.slack.listeners import Core, register
 from adapters.slack.manifest import PATH
-from adapters.slack.search import Search
-from adapters.slack.signs import Signs
 from adapters.slack.socket import Socket
 from adapters.slack.source import Downloads, SlackSource
-from adapters.slack.stream import Streams
-from adapters.slack.surface import SlackSurface, Stage
-from bot.errors import ConfigurationError, Gone, SlowDown, SurfaceError
+from adapters.slack.surface import SlackSurface
+from adapters.slack.team import House, Teams
+from bot.errors import ConfigurationError, Gone, StoreError
 from bot.events import Address
-from bot.ports import Check
+from bot.ports import Check, Shelf
 from bot.replies import Reply
 
 log = structlog.get_logger("slack")
 
-_BACKOFF = (0.3, 1.0, 3.0, 10.0, 30.0)
 _START_PATIENCE = 15.0  # seconds the other surfaces wait for Slack at the start
-_SWEEP = 10.0
+_SWEEP = 10.0  # seconds
+_ROUNDS = 6  # sweeps after which the installations are looked after
 _CLOSING = 5.0
 
 
@@ -59,8 +55,8 @@ def open(bot: Core, config: CoreConfig) -> SlackAdapter:
     return SlackAdapter(bot, config, slack)
 
 
-async def check(config: CoreConfig) -> Sequence[Check]:
-    """The doctor's lines."""
+async def check(config: CoreConfig, shelf: Shelf | None = None) -> Sequence[Check]:
+    """The doctor's lines. ``shelf``: where the installations of many workspaces are."""
     try:
         slack = read_config()
         if not is_meant(slack):
@@ -68,7 +64,7 @@ async def check(config: CoreConfig) -> Sequence[Check]:
         check_together(slack)
     except ConfigurationError as error:
         return [Check("Slack", False, f"{error.variable}: {error.problem}", error.fix)]
-    return await examine(slack)
+    return await examine(slack, shelf)
 
 
 class SlackPlatform:
@@ -76,14 +72,14 @@ class SlackPlatform:
 
     name = PLATFORM
 
-    def __init__(self, stage: Stage, adapter: SlackAdapter) -> None:
-        self._stage, self._adapter = stage, adapter
+    def __init__(self, teams: Teams) -> None:
+        self._teams = teams
 
     def surface(self, reply: Reply) -> SlackSurface:
-        return SlackSurface(self._stage, reply)
+        return SlackSurface(self._teams.at(reply.address.workspace).stage, reply)
 
     def source(self, address: Address) -> SlackSource:
-        return self._adapter.source(address)
+        return self._teams.at(address.workspace).source(address)
 
 
 class SlackAdapter:
@@ -93,24 +89,28 @@ class SlackAdapter:
 
     def __init__(self, bot: Core, config: CoreConfig, slack: SlackConfig) -> None:
         self._slack = slack
-        self._me = Me("", "", "", agent=slack.agent)
-        token = slack.bot_token.get_secret_value()
-        self._calls = Calls(token, slack.api_url, slack.timeout)
-        self._streams = Streams(self._calls)
-        self._directory = Directory(self._calls)
-        self._search = Search(self._calls, self.me)
-        self._downloads = Downloads(token, slack.api_url)
-        self._signs = Signs(self._calls, slack.agent)
-        self._listeners = Listeners(
-            bot,
-            me=self.me,
-            calls=self._calls,
-            directory=self._directory,
-            streams=self._streams,
-            forms=Forms(bot, self._calls, self._directory, self.me, command=config.command_name, name=config.bot_name),
-            asking=Asking(bot, self._calls, self.me),
-            respond=self._respond,
-            removed=self._removed,
+        self._door: Door
+        if slack.install == "many":
+            from adapters.slack.many import ManyWorkspaces  # brings what one workspace does without
+
+            self._door = ManyWorkspaces(slack, bot.shelf(PLATFORM), config.bot_name)
+        else:
+            self._door = OneWorkspace(slack)
+        self._web = Web(slack.api_url, slack.timeout)
+        self._downloads = Downloads(slack.api_url)
+        self._teams = Teams(
+            House(
+                core=bot,
+                config=config,
+                door=self._door,
+                web=self._web,
+                downloads=self._downloads,
+                agent=slack.agent,
+                native=slack.native_stream,
+                respond=self._respond,
+                removed=self._removed,
+                echoes=self._expect_echo,
+            )
         )
         self._session: aiohttp.ClientSession | None = None
         self._app: AsyncApp | None = None
@@ -118,30 +118,17 @@ class SlackAdapter:
         self._tasks: list[asyncio.Task[None]] = []
         self._ready = asyncio.Event()
         self._paused = False
-        self._trouble = "not started"
-        self.platform = SlackPlatform(self._stage(), self)
-        self.routes: Sequence[BaseRoute] = ()
+        self.platform = SlackPlatform(self._teams)
+        self.routes: Sequence[BaseRoute] = self._door.routes
         if slack.mode == "http":
-            endpoint = Endpoint(slack.signing_secret.get_secret_value(), self._taking)
-            self.routes = (Route(PATH, endpoint.__call__, methods=["POST"]),)
-
-    def me(self) -> Me:
-        """Who the bot is; empty until it is connected."""
-        return self._me
-
-    def source(self, address: Address) -> SlackSource:
-        return SlackSource(
-            address,
-            calls=self._calls,
-            search=self._search,
-            directory=self._directory,
-            me=self.me,
-            downloads=self._downloads,
-        )
+            endpoint = Endpoint(slack.signing_secret.get_secret_value(), self._taking, self._is_echo)
+            self.routes = (*self.routes, Route(PATH, endpoint.__call__, methods=["POST"]))
 
     def healthy(self) -> str:
-        if self._trouble:
-            return self._trouble
+        if self._door.trouble:
+            return self._door.trouble
+        if not self._ready.is_set():
+            return "not started"
         return self._socket.trouble if self._socket is not None else ""
 
     # --- life
@@ -177,83 +164,56 @@ class SlackAdapter:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
+        teams = self._teams.all()
         if self._ready.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.gather(self._streams.close(), self._signs.close()), _CLOSING)
-            await self._listeners.close()
-        await self._directory.close()
+                await asyncio.wait_for(asyncio.gather(*(team.hush() for team in teams)), _CLOSING)
+        await asyncio.gather(*(team.close() for team in teams))
         if self._session is not None:
             await self._session.close()
 
     async def _connect(self, session: aiohttp.ClientSession) -> None:
-        tries = 0
-        # The session is open to this call alone, until it is known who the bot is.
-        first = Calls(self._slack.bot_token.get_secret_value(), self._slack.api_url, self._slack.timeout)
-        first.open(session)
-        while True:
-            try:
-                answer = await first.call("auth.test")
-                break
-            except (Gone, Refused):
-                raise ConfigurationError(
-                    "SLACK_BOT_TOKEN",
-                    "Slack refuses it",
-                    "Install the app in your workspace and set its Bot User OAuth Token.",
-                ) from None
-            except SurfaceError as error:
-                self._trouble = "Slack does not answer"
-                pause = error.retry_after if isinstance(error, SlowDown) else _BACKOFF[min(tries, len(_BACKOFF) - 1)]
-                tries += 1
-                await asyncio.sleep(pause)
-        self._me = Me(
-            str(answer["team_id"]),
-            str(answer["user_id"]),
-            str(answer.get("bot_id") or ""),
-            str(answer.get("user") or ""),
-            self._slack.agent,
-        )
-        self._calls.team = self._me.team
-        self._calls.open(session)
+        self._web.open(session)
+        await self._door.open(self._web, session)
         self._downloads.session = session
-        client = self._calls.client(session, with_token=False)  # each payload brings its own
-        app = bolt_app(client, self._authorize)
-        self._listeners.register(app)
-        self._app, self._trouble = app, ""
+        client = self._web.client(session)  # each payload brings its own token
+        app = bolt_app(client, self._enter, self._door.not_installed)
+        register(app, lambda context: self._teams.at(_name_in(context)).listeners)
+        self._app = app
         self._ready.set()
         if self._slack.mode == "socket":
             self._socket = Socket(client, session, self._slack.app_token.get_secret_value(), self._take)
             await self._socket.open(_START_PATIENCE)
-        log.info("connected to Slack", mode=self._slack.mode)
+        log.info("connected to Slack", mode=self._slack.mode, install=self._slack.install)
 
     async def _sweep(self) -> None:
         await self._ready.wait()
+        rounds = 0
         while True:
+            if rounds % _ROUNDS == 0:
+                try:
+                    await self._door.tend()
+                except StoreError as error:
+                    log.warning("installations could not be looked after", why=type(error).__name__)
+            rounds += 1
             await asyncio.sleep(_SWEEP)
-            await self._streams.sweep()
-            await self._signs.sweep()
+            await self._teams.sweep()
 
     # --- seams
 
-    def _stage(self) -> Stage:
-        return Stage(
-            calls=self._calls,
-            streams=self._streams,
-            search=self._search,
-            signs=self._signs,
-            directory=self._directory,
-            native=self._slack.native_stream,
-            began=time.time(),
-            echoes=self._expect_echo,
-        )
-
-    def _authorize(self, team: str) -> AuthorizeResult:
-        """The token of a payload's workspace: there is one."""
+    async def _enter(self, context: AsyncBoltContext) -> AuthorizeResult | None:
+        """The token of a payload's workspace, ``None`` where the app is not installed."""
+        try:
+            entry = await self._teams.at(_name_in(context)).enter()
+        except Gone:
+            return None
+        me = entry.me
         return AuthorizeResult(
-            enterprise_id=None,
-            team_id=self._me.team,
-            bot_user_id=self._me.user,
-            bot_id=self._me.bot,
-            bot_token=self._slack.bot_token.get_secret_value(),
+            enterprise_id=me.team if me.everywhere else context.enterprise_id,
+            team_id=context.team_id if me.everywhere else me.team,
+            bot_user_id=me.user,
+            bot_id=me.bot,
+            bot_token=entry.token,
         )
 
     def _taking(self) -> AsyncApp | None:
@@ -261,14 +221,28 @@ class SlackAdapter:
 
     async def _take(self, envelope: Mapping[str, Any]) -> Mapping[str, Any] | None:
         app = self._taking()
-        return await take_envelope(app, envelope) if app is not None else None
+        return await take_envelope(app, envelope, self._is_echo) if app is not None else None
+
+    def _is_echo(self, body: Mapping[str, Any]) -> bool:
+        event = body.get("event")
+        if not isinstance(event, dict) or event.get("type") != "message":
+            return False
+        granted: Mapping[str, Any] = (body.get("authorizations") or ({},))[0]
+        team = self._teams.find(
+            installed_as(granted.get("enterprise_id"), granted.get("team_id"), granted.get("is_enterprise_install"))
+        )
+        said = event.get("message") or event.get("previous_message") or event
+        return team is not None and bool(team.me().user) and is_own(said, team.me())
 
     def _expect_echo(self) -> None:
         if self._socket is not None:
             self._socket.expect_echo()
 
-    def _removed(self, why: str) -> None:
-        self._trouble = why
+    async def _removed(self, name: str, body: Mapping[str, Any]) -> None:
+        if await self._door.removed(name, body):
+            log.warning("Slack took the app's access away", event_type=body["event"].get("type"))
+            # Behind the acknowledgement: it waits a moment for what still has to be said there.
+            self._tasks.append(asyncio.create_task(self._teams.forget(name), name="slack-forget"))
 
     async def _respond(self, url: str, answer: Mapping[str, Any]) -> None:
         if self._session is None or not self._downloads.is_slack(url):
@@ -276,3 +250,7 @@ class SlackAdapter:
         with contextlib.suppress(aiohttp.ClientError, TimeoutError):
             async with self._session.post(url, json=dict(answer)):
                 pass
+
+
+def _name_in(context: AsyncBoltContext) -> str:
+    return installed_as(context.enterprise_id, context.team_id, context.is_enterprise_install)

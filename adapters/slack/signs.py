@@ -31,6 +31,10 @@ class Signs:
         self._set: dict[tuple[str, str], _Sign] = {}
         self._sessions: set[tuple[str, str]] = set()
 
+    @property
+    def any_set(self) -> bool:
+        return bool(self._set)
+
     async def set(self, channel: str, thread: str, status: Status, direct: bool) -> None:
         now = time.monotonic()
         text = f"is {status.text or status.phase.value}…"

@@ -79,7 +79,7 @@ class Socket:
             await asyncio.wait(self._leaving)
 
     def expect_echo(self) -> None:
-        """Something was posted: unless the connection is deaf, Slack tells of it soon."""
+        """Something was posted or edited: unless the connection is deaf, Slack tells of it soon."""
         self._echo_by = self._echo_by or time.monotonic() + _ECHO
 
     async def _keep(self) -> None:

@@ -39,15 +39,16 @@ class SlackSource:
     async def earlier(self, before: str, limit: int) -> Sequence[EarlierMessage]:
         if not self._address.thread:
             return []
-        me, until = self._me(), seconds(before)
+        until = seconds(before)
         said = [
             message
             async for message in self._search.messages(self._address)
             if seconds(str(message.get("ts") or "")) < until
-            and not is_own(message, me)
+            and not is_own(message, self._me())
             and str(message.get("subtype") or "") in _SAID
             and message.get("text")
         ][-limit:]
+        me = self._me()
         people = await self._directory.profiles({user for message in said for user in people_in(message)})
         return [
             EarlierMessage(
@@ -65,17 +66,18 @@ class SlackSource:
         except Refused as refusal:
             raise Gone(f"files.info: {refusal.word}") from refusal
         url = str(found.get("url_private_download") or found.get("url_private") or "")
-        return await self._downloads.read(url, limit, expects_page=str(found.get("mimetype")) == "text/html")
+        token = await self._calls.token()
+        return await self._downloads.read(token, url, limit, expects_page=str(found.get("mimetype")) == "text/html")
 
     async def posted(self, mark: str) -> Sequence[str]:
         return (await self._search.parts(self._address, mark, self._address.thread)).ids()
 
 
 class Downloads:
-    """Bytes of files that only the bot's token opens; it is sent to Slack's hosts and to nobody else."""
+    """Bytes of files that only a bot's token opens; it is sent to Slack's hosts and to nobody else."""
 
-    def __init__(self, token: str, api_url: str) -> None:
-        self._token, self._host = token, urlsplit(api_url).netloc
+    def __init__(self, api_url: str) -> None:
+        self._host = urlsplit(api_url).netloc
         self.session: aiohttp.ClientSession | None = None
 
     def is_slack(self, url: str) -> bool:
@@ -88,11 +90,11 @@ class Downloads:
         ours = parts.scheme == "https" and (name == "slack.com" or name.endswith((".slack.com", ".slack-files.com")))
         return ours or (parts.netloc == self._host and parts.scheme in ("http", "https"))
 
-    async def read(self, url: str, limit: int, expects_page: bool = False) -> bytes:
+    async def read(self, token: str, url: str, limit: int, expects_page: bool = False) -> bytes:
         """At most ``limit`` bytes. Raises ``Unsent`` or ``Gone``."""
         if self.session is None or not self.is_slack(url):
             raise Gone("the file lies outside of Slack")
-        head = {"Authorization": f"Bearer {self._token}"}
+        head = {"Authorization": f"Bearer {token}"}
         try:
             async with self.session.get(url, headers=head, allow_redirects=False, timeout=_PATIENCE) as answer:
                 if answer.status >= 500 or answer.status == 429:

@@ -57,6 +57,10 @@ class Streams:
         self._refused: dict[str, float] = {}
         self._stopped: dict[tuple[str, str], float] = {}
 
+    @property
+    def any_open(self) -> bool:
+        return bool(self._open)
+
     def find(self, channel: str, ts: str) -> Stream | None:
         return self._open.get((channel, ts))
 

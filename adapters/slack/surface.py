@@ -170,6 +170,7 @@ class SlackSurface:
             return
         under = blocks_under(write.notes, write.controls, self._reply.mark)
         await streams.finish(stream, text, blocks=under or None)
+        self._stage.echoes()
         self._session_is_idle = True
 
     async def _update(self, ts: str, write: Write, text: str) -> None:
@@ -186,6 +187,7 @@ class SlackSurface:
         await self._end_inherited(ts)
         try:
             await self._with_blocks_or_without(update, write, text)
+            self._stage.echoes()
         except Refused as refusal:
             if refusal.word != "streaming_state_conflict":
                 raise Gone(f"chat.update: {refusal.word}") from refusal

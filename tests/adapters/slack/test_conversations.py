@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 
+from adapters.slack.listeners import Listeners
 from tests.adapters.slack.conversing import Talk, buttons, markdown, script, under
 
 HELLO = "Hello **there**, see [the guide](https://example.org/guide) & `a < b`."
@@ -57,6 +61,33 @@ async def test_what_slack_delivers_again_is_not_answered_again(talk: Talk) -> No
         await talk.settled()
         assert talk.texts(root) == ["Once."]
         assert len(talk.llm.seen) == 1
+
+
+@pytest.mark.parametrize("mode", ["socket", "http"])
+async def test_what_the_bot_itself_wrote_is_acknowledged_and_goes_no_further(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    heard: list[str] = []
+    listen = Listeners.message
+
+    async def listening(self: Listeners, body: Mapping[str, Any]) -> None:
+        heard.append(str((body["event"].get("message") or body["event"]).get("user")))
+        await listen(self, body)
+
+    monkeypatch.setattr(Listeners, "message", listening)
+    monkeypatch.setenv("SLACK_MODE", mode)
+    hooks = talk.slack.use_http("http://127.0.0.1:9/slack/events") if mode == "http" else None
+    talk.llm.default = script("Hello.")
+    async with talk.bot() as opened:
+        if hooks is not None:
+            hooks.url = f"{opened.url}/slack/events"
+        await talk.answered(await talk.asks("hi"), "Hello.")
+        echoes = [
+            it for it in talk.slack.deliveries.all if talk.slack.bot.id in str(it.event.get("message") or it.event)
+        ]
+        assert len(echoes) > 2
+        assert all(echo.acked for echo in echoes)
+    assert set(heard) == {talk.slack.ada.id}
 
 
 async def test_each_direct_message_opens_a_thread_of_its_own(talk: Talk) -> None:

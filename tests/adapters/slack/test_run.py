@@ -62,6 +62,44 @@ def test_a_wrong_variable_names_itself_and_its_fix_and_no_secret(
     assert "hidden" not in str(wrong.value)
 
 
+MANY = {
+    "SLACK_INSTALL": "many",
+    "SLACK_APP_TOKEN": "xapp-1",
+    "SLACK_CLIENT_ID": "1.2",
+    "SLACK_CLIENT_SECRET": "hidden",
+    "SLACK_PUBLIC_URL": "https://parley.example.org",
+    "SLACK_TOKEN_KEY": "k" * 43 + "=",
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "variable", "words"),
+    [
+        ({"SLACK_BOT_TOKEN": "xoxb-hidden"}, "SLACK_BOT_TOKEN", "SLACK_INSTALL=one"),
+        ({"SLACK_CLIENT_ID": ""}, "SLACK_CLIENT_ID", "Basic Information"),
+        ({"SLACK_CLIENT_SECRET": "hid den"}, "SLACK_CLIENT_SECRET", "Basic Information"),
+        ({"SLACK_PUBLIC_URL": "parley.example.org"}, "SLACK_PUBLIC_URL", "https://"),
+        ({"SLACK_TOKEN_KEY": ""}, "SLACK_TOKEN_KEY", "python -c"),
+        ({"SLACK_TOKEN_KEY": MANY["SLACK_TOKEN_KEY"] + ",hidden"}, "SLACK_TOKEN_KEY", "python -c"),
+        ({"SLACK_APP_TOKEN": ""}, "SLACK_APP_TOKEN", "connections:write"),
+        ({"SLACK_INSTALL": "several"}, "SLACK_INSTALL", "one or many"),
+    ],
+)
+def test_what_many_workspaces_need_is_named_with_its_fix(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], variable: str, words: str
+) -> None:
+    for name, value in MANY.items():
+        monkeypatch.setenv(name, value)
+    check_together(read_config())
+    for name, value in changes.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError) as wrong:
+        check_together(read_config())
+    assert wrong.value.variable == variable
+    assert words in wrong.value.problem + wrong.value.fix
+    assert "hid" not in str(wrong.value)
+
+
 async def test_the_doctor_finds_everything_well(slack: Slack) -> None:
     lines = await run.check(Core())
     assert [line.name for line in lines if not line.ok] == []
@@ -103,7 +141,7 @@ async def test_health_tells_of_a_connection_that_cannot_be_made(talk: Talk, monk
     talk.slack.fault("apps.connections.open", 1, error="internal_error")
     async with talk.bot() as opened:
         (adapter,) = opened.adapters
-        assert adapter.healthy() == ""
+        await talk.until(lambda: not adapter.healthy())
         fault = talk.slack.fault("apps.connections.open", 1_000, status=500)
         talk.slack.sockets.drop()
         await talk.until(adapter.healthy)
@@ -113,6 +151,20 @@ async def test_health_tells_of_a_connection_that_cannot_be_made(talk: Talk, monk
         talk.llm.default = script("Back.")
         root = await talk.asks("hi")
         await talk.answered(root, "Back.")
+
+
+@pytest.mark.parametrize("act", ["uninstall", "revoke"])
+async def test_health_tells_that_the_app_was_removed(talk: Talk, act: str) -> None:
+    async with talk.bot() as opened:
+        (adapter,) = opened.adapters
+        gone = {"type": "tokens_revoked", "tokens": {"oauth": [talk.slack.ada.id], "bot": []}}
+        talk.slack._emit(talk.slack.home.id, gone, None)
+        await talk.settled()
+        assert adapter.healthy() == "", "a person's token is not the bot's"
+        getattr(talk.slack, act)(talk.slack.home)
+        await talk.settled()
+        assert "removed" in adapter.healthy()
+        assert all(delivery.acked for delivery in talk.slack.deliveries.all)
 
 
 async def test_an_adapter_that_was_never_started_leaves_nothing_open(talk: Talk) -> None:

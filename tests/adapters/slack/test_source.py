@@ -15,7 +15,7 @@ from tests.emulators.slack.files import describe_file
 
 @pytest.fixture
 async def downloads(slack: Slack) -> AsyncIterator[Downloads]:
-    downloads = Downloads(slack.bot_token, slack.api_url)
+    downloads = Downloads(slack.api_url)
     async with aiohttp.ClientSession() as session:
         downloads.session = session
         yield downloads
@@ -35,26 +35,23 @@ async def downloads(slack: Slack) -> AsyncIterator[Downloads]:
     ],
 )
 def test_the_token_is_for_slacks_hosts_alone(url: str, ours: bool) -> None:
-    assert Downloads("xoxb", "https://slack.com/api/").is_slack(url) is ours
+    assert Downloads("https://slack.com/api/").is_slack(url) is ours
 
 
 async def test_a_file_is_read_up_to_the_limit(slack: Slack, downloads: Downloads) -> None:
     file = slack.file("ada", "a.txt", "text/plain", b"x" * 300_000)
     url = describe_file(slack.state, file)["url_private_download"]
-    assert await downloads.read(url, 1_000_000) == file.data
-    assert await downloads.read(url, 10) == b"x" * 10
+    assert await downloads.read(slack.bot_token, url, 1_000_000) == file.data
+    assert await downloads.read(slack.bot_token, url, 10) == b"x" * 10
 
 
-async def test_slacks_sign_in_page_is_not_taken_for_the_file(slack: Slack) -> None:
+async def test_slacks_sign_in_page_is_not_taken_for_the_file(slack: Slack, downloads: Downloads) -> None:
     file = slack.file("ada", "a.txt", "text/plain", b"text")
-    stranger = Downloads("xoxb-wrong", slack.api_url)
-    async with aiohttp.ClientSession() as session:
-        stranger.session = session
-        with pytest.raises(Gone):
-            await stranger.read(describe_file(slack.state, file)["url_private_download"], 100)
+    with pytest.raises(Gone):
+        await downloads.read("xoxb-wrong", describe_file(slack.state, file)["url_private_download"], 100)
 
 
 async def test_an_unreachable_host_may_be_tried_again(slack: Slack, downloads: Downloads) -> None:
     await slack.stop()
     with pytest.raises(Unsent):
-        await downloads.read(f"{slack.url}/files-pri/T1-F1/a.txt", 100)
+        await downloads.read(slack.bot_token, f"{slack.url}/files-pri/T1-F1/a.txt", 100)
