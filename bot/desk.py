@@ -7,6 +7,8 @@ acknowledge then. What commands ask of conversations (stop, retry, new, ask) is 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Sequence
@@ -21,7 +23,7 @@ from bot.commands.handlers import run as run_command
 from bot.commands.parse import Invocation, parse_line, parse_message
 from bot.commands.registry import CommandHelp, command_helps
 from bot.commands.suggest import suggest
-from bot.errors import ParleyError, SettingRefused, StoreError
+from bot.errors import ParleyError, SettingRefused, StoreError, Superseded
 from bot.events import (
     Action,
     Address,
@@ -44,6 +46,7 @@ from bot.lanes import Lanes
 from bot.observe.metrics import Metrics
 from bot.observe.receipt import tell_receipt
 from bot.ports import (
+    Accepted,
     Backend,
     Completions,
     Form,
@@ -103,7 +106,10 @@ class Bot:
         self._lanes = Lanes(store, turns, metrics, wall)
         self._ours: OrderedDict[str, int] = OrderedDict()
         self._draining = False
+        self._receiving = 0
+        self._quiet = asyncio.Event()  # set whenever the last event under way is taken
         self._aside: set[asyncio.Task[None]] = set()
+        self._turned: dict[str, TurnView] = {}  # versions chosen whose write is under way, by mark
         self.command_name = command_name
 
     # --- what adapters call
@@ -131,6 +137,15 @@ class Bot:
         """Take an event; durable when this returns. Raises ``StoreError``: then it was not taken, send it again."""
         if self._draining:
             raise StoreError("draining", user_text="I am restarting. Please try again in a moment.")
+        self._receiving += 1
+        try:
+            return await self._take(event)
+        finally:
+            self._receiving -= 1
+            if not self._receiving:
+                self._quiet.set()
+
+    async def _take(self, event: Event) -> Receipt:
         if not isinstance(event, MessageDeleted) and self._access.is_blocked(event.address, event.author):
             return _IGNORED
         match event:
@@ -215,12 +230,15 @@ class Bot:
         accepted = await self._store.accept(turn, self._wall())
         if accepted is None:
             return Receipt(False, duplicate=True)
-        self._remember(turn.address.key, accepted.conversation)
+        self._taken(turn.address, accepted)
+        if accepted.claim is None and arrival is Arrival.INTERRUPT:
+            self._lanes.halt(accepted.conversation, Reason.NEWER, before=accepted.seq)
+        return Receipt(True)
+
+    def _taken(self, address: Address, accepted: Accepted) -> None:
+        self._remember(address.key, accepted.conversation)
         if accepted.claim is not None:
             self._lanes.start(accepted.claim)
-        elif arrival is Arrival.INTERRUPT:
-            self._lanes.halt(accepted.conversation, Reason.NEWER)
-        return Receipt(True)
 
     async def _conversation(self, address: Address) -> int | None:
         """The id of the conversation here, if we take part in it; found ones are remembered."""
@@ -241,17 +259,23 @@ class Bot:
     # --- edits and deletions
 
     async def _edited(self, event: MessageEdited) -> Receipt:
-        changed = await self._store.edit_message(event.address, event.id, event.text)
-        view = await self._store.newest_turn(event.address) if changed is not None and changed[1] else None
-        waiting = view is not None and view.state is TurnState.RECEIVED
-        verdict = judge_edit(known=changed is not None, newest=view is not None, waiting=waiting)
-        if verdict is EditVerdict.IGNORE:
+        now = self._wall()
+
+        def again(reply: TurnView) -> NewTurn | None:
+            waiting = reply.state is TurnState.RECEIVED
+            if judge_edit(known=True, newest=True, waiting=waiting) is not EditVerdict.ANSWER_AGAIN:
+                return None
+            key = f"{_event_key(event.address, event.id)}:edit:{event.revision}"
+            return _again(reply, key, event.author, now, edited=True)
+
+        edited = await self._store.edit_message(event.address, event.id, event.text, again, now)
+        if edited is None or edited.again is None or edited.reply is None:
             return _IGNORED
-        if verdict is EditVerdict.CORRECT or view is None:
-            return Receipt(accepted=False)
-        self._lanes.halt(view.conversation, Reason.EDITED, view.mark)
-        key = f"{_event_key(event.address, event.id)}:edit:{event.revision}"
-        return await self._accept(_again(view, key, event.author, self._wall(), edited=True))
+        self._turned.pop(edited.reply.mark, None)
+        self._taken(edited.reply.address, edited.again)
+        # What is being written now was asked with other words.
+        self._lanes.halt(edited.reply.conversation, Reason.EDITED, edited.reply.mark, before=edited.again.seq)
+        return Receipt(True)
 
     async def _deleted(self, event: MessageDeleted) -> Receipt:
         view = await self._store.delete_message(event.address, event.id)
@@ -280,10 +304,11 @@ class Bot:
                 return await self._make_again(event.id, event.address, event.author, view)
 
     async def _stop_turn(self, view: TurnView) -> Notice | None:
-        claim = None if view.state in _ANSWERED else self._lanes.halt(view.conversation, Reason.PERSON, view.mark)
-        if claim is None:
+        if view.state in _ANSWERED:
             return Notice("That answer is finished already.")
-        await self._store.ask_stop(view.conversation, claim.seq)
+        self._lanes.halt(view.conversation, Reason.PERSON, view.mark)
+        await self._store.ask_stop(view.conversation, view.seq)
+        self._lanes.halt(view.conversation, Reason.PERSON, view.mark)  # another run of this reply may have begun
         return None
 
     async def _choose_version(self, event: ControlPressed, view: TurnView) -> Receipt:
@@ -294,8 +319,25 @@ class Bot:
         chosen = await self._store.choose_version(view.mark, int(event.value) if event.value.isdigit() else 0)
         if chosen is None:
             return Receipt(False, notice=Notice("There is no such version.", error=True))
-        self._do_aside(self._turns.show_version(chosen))
+        is_turning = chosen.mark in self._turned
+        self._turned[chosen.mark] = chosen
+        if not is_turning:
+            self._do_aside(self._show_chosen(chosen.mark))
         return Receipt(True)
+
+    async def _show_chosen(self, mark: str) -> None:
+        """Show the version chosen last, which may have changed while the write waited for its budget."""
+        try:
+            while (chosen := self._turned.get(mark)) is not None:
+                with contextlib.suppress(Superseded):
+                    await self._turns.show_version(chosen, functools.partial(self._is_chosen, chosen))
+                    if self._is_chosen(chosen):
+                        return
+        finally:
+            self._turned.pop(mark, None)
+
+    def _is_chosen(self, view: TurnView) -> bool:
+        return self._turned.get(view.mark) is view
 
     def _do_aside(self, work: Coroutine[Any, Any, None]) -> None:
         """Something that may wait for a write budget: the acknowledgement does not wait for it."""
@@ -318,6 +360,7 @@ class Bot:
             return Receipt(False, notice=Notice("Only the newest answer can be made again.", error=True))
         if view.state not in _ANSWERED:
             return Receipt(False, notice=Notice("I am still answering this.", error=True))
+        self._turned.pop(view.mark, None)
         key = f"{address.platform}:{address.workspace}:{address.channel}:again:{event_id}"
         return await self._accept(_again(view, key, view.author, self._wall()))
 
@@ -370,7 +413,7 @@ class Bot:
         claim = self._lanes.halt(conversation, Reason.PERSON) if conversation is not None else None
         if claim is None:
             return False
-        await self._store.ask_stop(claim.conversation, claim.seq)
+        await self._store.ask_stop(claim.conversation, claim.target or claim.seq)
         return True
 
     async def retry(self, address: Address, author: Author, event_id: str) -> Notice | None:
@@ -401,6 +444,11 @@ class Bot:
     async def drain(self, grace: float) -> bool:
         """Take nothing more, wait ``grace`` seconds for running lanes, hand the rest to the next start."""
         self._draining = True
+        if self._receiving:  # what is being accepted now may still open a lane
+            self._quiet.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(grace):
+                    await self._quiet.wait()
         return await self._lanes.finish(grace, self._aside)
 
 

@@ -57,10 +57,13 @@ class Lanes:
         task = asyncio.create_task(self._play_all(claim), name=f"lane-{claim.conversation}")
         self._playing[claim.conversation] = Lane(claim, task)
 
-    def halt(self, conversation: int, reason: Reason, mark: str = "") -> Claim | None:
-        """End what plays there (only the reply ``mark``, if given) and return its claim; ``None`` if nothing does."""
+    def halt(self, conversation: int, reason: Reason, mark: str = "", before: int = 0) -> Claim | None:
+        """End what plays there and return its claim; ``None`` if nothing does.
+
+        Only the reply ``mark`` and only a turn whose place is ``before`` that one, where they are given.
+        """
         lane = self._playing.get(conversation)
-        if lane is None or (mark and lane.claim.mark != mark):
+        if lane is None or (mark and lane.claim.mark != mark) or (before and lane.claim.seq >= before):
             return None
         lane.halt.ask(reason)
         return lane.claim
@@ -103,6 +106,8 @@ class Lanes:
                 outcome = await self._turns.explain_breakdown(claim)
             log.info("turn settled", outcome=outcome.value, attempts=claim.attempts, merged=claim.merged)
             self._metrics.settled(outcome)
+            for _ in range(claim.merged - 1 if claim.attempts == 1 and not claim.target else 0):
+                self._metrics.settled(Outcome.MERGED)
             return outcome
 
     async def _settle(self, claim: Claim, outcome: Outcome) -> Claim | None:

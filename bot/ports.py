@@ -6,7 +6,7 @@ Protocols live here, with their caller. Every implementation passes the suite of
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
@@ -549,6 +549,16 @@ class TurnView:
     receipt: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """A message reads differently now. ``again``: the turn accepted to answer it again, ``reply`` the one it is for."""
+
+    seq: int
+    newest: bool
+    reply: TurnView | None = None
+    again: Accepted | None = None
+
+
 class Store(Protocol):
     """Durable truth. Every method is one transaction; raises ``StoreError``. Times are Unix seconds.
 
@@ -607,8 +617,19 @@ class Store(Protocol):
         """Settle every RECEIVED turn of the lane as CANCELLED; returns how many."""
         ...
 
-    async def edit_message(self, address: Address, message_id: str, text: str) -> tuple[int, bool] | None:
-        """Correct history. Returns (seq, newest question?) or ``None`` when unknown or unchanged."""
+    async def edit_message(
+        self,
+        address: Address,
+        message_id: str,
+        text: str,
+        again: Callable[[TurnView], NewTurn | None] = lambda _: None,
+        now: float = 0.0,
+    ) -> Edited | None:
+        """Correct history; ``None`` when unknown or unchanged.
+
+        For the newest question, the turn that ``again`` (pure) makes of it is accepted in the same transaction:
+        otherwise a crash in between would leave new words under the old answer, and nobody to notice.
+        """
         ...
 
     async def delete_message(self, address: Address, message_id: str) -> TurnView | None:

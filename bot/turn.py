@@ -52,6 +52,7 @@ ATTEMPTS = 3  # runs of one turn before it ends with an explanation instead of a
 
 INTERRUPTED_TEXT = "I was interrupted several times while answering this. Press Retry and I will try once more."
 STOPPED_TEXT = "Stopped before anything was written."
+INTERRUPTED_NOTE = "I was interrupted several times while I made this again. Press Regenerate and I will try once more."
 UNSAVED_NOTE = "I could not save this answer, so I will not remember it."
 THINKING = Status(Phase.THINKING, "thinking")
 HALT_NOTES = {Reason.PERSON: "Stopped.", Reason.NEWER: "Stopped for a newer question."}
@@ -136,11 +137,13 @@ class Turns:
             with contextlib.suppress(ParleyError):
                 await stage.status.clear()
 
-    async def show_version(self, view: TurnView) -> None:
-        """Put the chosen version of a settled answer in place of the one shown."""
-        stage = self._stage(
-            Reply(view.address, view.mark, view.message_id, view.author, direct=view.direct, parts=view.parts), None
-        )
+    async def show_version(self, view: TurnView, wanted: Callable[[], bool]) -> None:
+        """Put the chosen version of a settled answer in place of the one shown.
+
+        The write may wait for its budget. Raises ``Superseded`` when it is not ``wanted`` any more by then.
+        """
+        reply = Reply(view.address, view.mark, view.message_id, view.author, direct=view.direct, parts=view.parts)
+        stage = self._stage(reply, None, wanted)
         controls = Controls(regenerate=True, feedback=True, version=view.version, versions=view.versions)
         await stage.delivery.replace(view.text, (), controls)
 
@@ -148,7 +151,8 @@ class Turns:
         """Something of ours broke in the middle: the question still gets its visible outcome."""
         try:
             stage = await self._open(claim)
-            await stage.delivery.replace(ParleyError.default_text, (), Controls(retry=True))
+            if not await self._leave_older(claim, stage, Notice(ParleyError.default_text, error=True)):
+                await stage.delivery.replace(ParleyError.default_text, (), Controls(retry=True))
             await stage.status.clear()
         except (ParleyError, OSError):
             return Outcome.UNDELIVERABLE
@@ -165,7 +169,7 @@ class Turns:
         reply = Reply(claim.address, claim.mark, claim.message_id, claim.author, direct=claim.direct, parts=parts)
         return self._stage(reply, claim)
 
-    def _stage(self, reply: Reply, claim: Claim | None) -> Stage:
+    def _stage(self, reply: Reply, claim: Claim | None, fence: Callable[[], bool] = lambda: True) -> Stage:
         surface = self._platforms[reply.address.platform].surface(reply)
 
         async def keep(ids: Sequence[str]) -> None:
@@ -173,15 +177,21 @@ class Turns:
                 with contextlib.suppress(StoreError):  # the mark finds the parts again after a crash
                     await self._store.shown(claim, ids)
 
-        delivery = Delivery(surface, self._pacing, reply.mark, parts=reply.parts, on_parts=keep, metrics=self._metrics)
+        delivery = Delivery(
+            surface, self._pacing, reply.mark, parts=reply.parts, on_parts=keep, fence=fence, metrics=self._metrics
+        )
         return Stage(surface, delivery, StatusLine(surface))
 
     async def _play(self, claim: Claim, stage: Stage, halt: Halt) -> Outcome:
         if claim.state is TurnState.SHOWING and claim.outcome is not None:
+            if not claim.answer:  # its question was deleted after the answer had been stored
+                await stage.surface.close(0)
+                return Outcome.CANCELLED
             await stage.delivery.replace(claim.answer, claim.notes, await self._controls(claim))
             return claim.outcome
         if claim.attempts > ATTEMPTS:
-            await stage.delivery.replace(INTERRUPTED_TEXT, (), Controls(retry=True))
+            if not await self._leave_older(claim, stage, None, (INTERRUPTED_NOTE,)):
+                await stage.delivery.replace(INTERRUPTED_TEXT, (), Controls(retry=True))
             return Outcome.INTERRUPTED
         stage.status.set(THINKING)
         try:
@@ -291,14 +301,23 @@ class Turns:
         text = answer.failure.user_text if answer.failure is not None else STOPPED_TEXT
         if outcome is Outcome.ANSWERED:  # the client reports an empty answer as a failure; spaces alone end here
             text, outcome, failed = "The model gave an empty answer. Please try again.", Outcome.FAILED, True
-        if claim.kind is TurnKind.AGAIN and claim.parts:
-            view = await self._store.turn(claim.mark)
-            if view is not None and view.text:
-                await stage.delivery.replace(view.text, (), await self._controls(claim))
-                await stage.surface.tell(claim.author.id, Notice(text, error=failed))
-                return outcome
-        await stage.delivery.replace(text, (), Controls(retry=True))
+        if not await self._leave_older(claim, stage, Notice(text, error=failed)):
+            await stage.delivery.replace(text, (), Controls(retry=True))
         return outcome
+
+    async def _leave_older(self, claim: Claim, stage: Stage, aside: Notice | None, notes: tuple[str, ...] = ()) -> bool:
+        """An answer that could not be made again stands as it was, with its versions; False when there is none."""
+        view = None
+        if claim.kind is TurnKind.AGAIN and claim.parts:
+            with contextlib.suppress(StoreError):
+                view = await self._store.turn(claim.mark)
+        if view is None or not view.text:
+            return False
+        controls = Controls(regenerate=True, feedback=True, version=view.version, versions=view.versions)
+        await stage.delivery.replace(view.text, notes, controls)
+        if aside is not None:
+            await stage.surface.tell(claim.author.id, aside)
+        return True
 
     async def _controls(self, claim: Claim) -> Controls:
         view = None

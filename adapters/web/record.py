@@ -22,6 +22,7 @@ from bot.ports import Shelf
 
 _T = TypeVar("_T")
 _PAGE = 1_000
+_TOGETHER = 20  # rows written at the same time
 _REST = 1.0  # seconds before noted rows are tried again while the store is away
 
 
@@ -49,7 +50,7 @@ class _Row:
 
 
 class Record:
-    """The rows of one room. One write at a time, in the order of asking."""
+    """The rows of one room. Of a row, one state is written at a time, and the newest one last."""
 
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
@@ -146,21 +147,30 @@ class Record:
 
     async def _write(self) -> None:
         while self._rows:
-            key = next(iter(self._rows))
-            row = self._rows.pop(key)
-            try:
-                await self._put(key, row)
-            except StoreError as error:
-                self._fail(key, row, error)
+            failed = await asyncio.gather(*(self._write_row(key, row) for key, row in self._next_rows()))
+            if any(failed):
                 await self._rest()
-            except BaseException:
-                for waiter in row.waiters:
-                    waiter.cancel()
-                raise
-            else:
-                for waiter in row.waiters:
-                    if not waiter.done():
-                        waiter.set_result(None)
+
+    def _next_rows(self) -> list[tuple[tuple[str, str], _Row]]:
+        """What is written next, at the same time: the rows that somebody waits for, else the oldest."""
+        waited = [key for key, row in self._rows.items() if row.waiters]
+        return [(key, self._rows.pop(key)) for key in (waited or list(self._rows))[:_TOGETHER]]
+
+    async def _write_row(self, key: tuple[str, str], row: _Row) -> bool:
+        """True when the store did not take it."""
+        try:
+            await self._put(key, row)
+        except StoreError as error:
+            self._fail(key, row, error)
+            return True
+        except BaseException:
+            for waiter in row.waiters:
+                waiter.cancel()
+            raise
+        for waiter in row.waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        return False
 
     async def _rest(self) -> None:
         """Give the store a moment, unless somebody waits for a row."""

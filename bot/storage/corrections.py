@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 
 from bot.events import Address
-from bot.ports import Outcome, TurnKind, TurnState, TurnView
+from bot.ports import Edited, NewTurn, Outcome, TurnKind, TurnState, TurnView
 from bot.storage.history import questions_of
 from bot.storage.schema import conversations, messages, turns, versions
+from bot.storage.turns import accept
 from bot.storage.views import newest_reply, view
 
 _c, _m, _t = conversations.c, messages.c, turns.c
@@ -51,16 +53,30 @@ def _turn_of(connection: Connection, message: Any) -> Any:
     ).first()
 
 
-def edit_message(connection: Connection, address: Address, message_id: str, text: str) -> tuple[int, bool] | None:
+def edit_message(
+    connection: Connection,
+    owner: str,
+    address: Address,
+    message_id: str,
+    text: str,
+    again: Callable[[TurnView], NewTurn | None],
+    now: float,
+) -> Edited | None:
     """See ``Store.edit_message``. Any of the questions merged into the newest turn counts as newest."""
     found = _named(connection, address, message_id)
     if all(message.text == text for message in found):
         return None
+    places = sorted(message.conversation_id for message in found)
+    connection.execute(select(_c.id).where(_c.id.in_(places)).order_by(_c.id).with_for_update())
     connection.execute(update(messages).where(_m.id.in_([message.id for message in found])).values(text=text))
     message = found[0]
     turn = _turn_of(connection, message)
-    newest = turn is not None and newest_reply(connection, message.conversation_id) == turn.reply_seq
-    return message.seq, newest
+    if turn is None or newest_reply(connection, message.conversation_id) != turn.reply_seq:
+        return Edited(message.seq, newest=False)
+    reply = view(connection, message.conversation_id, turn.reply_seq)
+    wanted = again(reply)
+    accepted = None if wanted is None else accept(connection, owner, wanted, now)
+    return Edited(message.seq, True, reply, accepted)
 
 
 def delete_message(connection: Connection, address: Address, message_id: str, now: float) -> TurnView | None:

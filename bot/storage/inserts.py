@@ -1,29 +1,18 @@
-"""INSERT … ON CONFLICT for both dialects: the one construct that SQLAlchemy has no neutral word for.
-
-PostgreSQL's dialect is loaded only for a PostgreSQL database, for loading it costs the start time.
-"""
+"""INSERT … ON CONFLICT for both dialects: the one construct that SQLAlchemy has no neutral word for."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeAlias
 
 from sqlalchemy import Table
-from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects import postgresql, sqlite
 
-if TYPE_CHECKING:
-    from sqlalchemy.dialects import postgresql
-
-    Insert: TypeAlias = sqlite.Insert | postgresql.Insert
+Insert = sqlite.Insert | postgresql.Insert
 
 
 def insert_into(dialect: str, table: Table) -> Insert:
     """An insert into ``table`` that knows ``on_conflict_do_nothing`` and ``on_conflict_do_update``."""
-    if dialect == "postgresql":
-        from sqlalchemy.dialects import postgresql
-
-        return postgresql.insert(table)
-    return sqlite.insert(table)
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
 
 
 def upsert(dialect: str, table: Table, replaced: Sequence[str]) -> Insert:

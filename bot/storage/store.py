@@ -14,6 +14,7 @@ from bot.ports import (
     Claim,
     Conversation,
     EarlierMessage,
+    Edited,
     NewTurn,
     Outcome,
     Scope,
@@ -84,8 +85,18 @@ class SqlStore:
     async def keep_excerpts(self, conversation: int, seq: int, excerpts: Sequence[str]) -> None:
         await self._db.tx(history.keep_excerpts, conversation, seq, excerpts)
 
-    async def edit_message(self, address: Address, message_id: str, text: str) -> tuple[int, bool] | None:
-        return await self._db.tx(corrections.edit_message, address, message_id, text)
+    async def edit_message(
+        self,
+        address: Address,
+        message_id: str,
+        text: str,
+        again: Callable[[TurnView], NewTurn | None] = lambda _: None,
+        now: float = 0.0,
+    ) -> Edited | None:
+        try:
+            return await self._db.tx(corrections.edit_message, self._me, address, message_id, text, again, now)
+        except Undo:
+            return None
 
     async def delete_message(self, address: Address, message_id: str) -> TurnView | None:
         return await self._db.tx(corrections.delete_message, address, message_id, self._wall())

@@ -16,7 +16,7 @@ from bot.errors import Superseded
 from bot.ports import Accepted, Claim, NewTurn, Outcome, TurnKind, TurnState
 from bot.storage.claims import mark_of, read_claim
 from bot.storage.database import Undo
-from bot.storage.inserts import insert_into
+from bot.storage.inserts import Insert, insert_into
 from bot.storage.schema import FIRST_SEQ, conversations, messages, turns
 
 _c, _t = conversations.c, turns.c
@@ -59,7 +59,7 @@ def _insert_turn(dialect: str) -> Any:
 
 
 @cache
-def _insert_question(dialect: str) -> Any:
+def _insert_question(dialect: str) -> Insert:
     """A message that was recorded before it became a question moves to its turn's place; a deleted one stays gone."""
     statement = insert_into(dialect, messages)
     moved = ("seq", "author_id", "author_name", "text", "files")
@@ -134,11 +134,27 @@ _TARGET = (
 )
 
 
+_WAITS_TO_BE_MADE = (
+    select(_t.seq)
+    .where(
+        _t.conversation_id == bindparam("conversation"),
+        _t.reply_seq == bindparam("reply"),
+        _t.kind == TurnKind.AGAIN,
+        _t.state.in_((TurnState.RECEIVED, TurnState.GENERATING)),
+    )
+    .limit(1)
+)
+
+
 def _accept_again(connection: Connection, owner: str, turn: NewTurn, now: float) -> Accepted | None:
     target = connection.execute(_TARGET, {"key": turn.address.key, "target": turn.target}).first()
     if target is None:
         return None
     seat = connection.execute(_TAKE_SEAT_AGAIN, {"conversation": target.id, "own": owner}).one()
+    if not turn.overrides:  # pressed twice in a moment means once; an edit is always answered
+        about = {"conversation": target.id, "reply": target.reply_seq}
+        if connection.execute(_WAITS_TO_BE_MADE, about).first() is not None:
+            raise Undo
     head = _queue(connection, turn, seat, target.reply_seq, now)
     claim = read_claim(connection, target.id) if head else None
     return Accepted(target.id, seat.tail_turn, claim)

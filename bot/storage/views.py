@@ -15,14 +15,9 @@ from bot.storage.schema import conversations, messages, turns
 _c, _m, _t = conversations.c, messages.c, turns.c
 
 _NEWEST = (
-    select(_t.seq)
+    select(_t.reply_seq)
     .join(messages, (_m.conversation_id == _t.conversation_id) & (_m.seq == _t.seq))
-    .where(
-        _t.conversation_id == bindparam("conversation"),
-        _t.kind == TurnKind.ANSWER,
-        _t.reply_seq == _t.seq,
-        _m.deleted.is_(False),
-    )
+    .where(_t.conversation_id == bindparam("conversation"), _t.kind == TurnKind.ANSWER, _m.deleted.is_(False))
     .order_by(_t.seq.desc())
     .limit(1)
 )
@@ -60,7 +55,7 @@ _AT = select(_c.id).where(_c.key == bindparam("key"))
 
 
 def newest_reply(connection: Connection, conversation: int) -> int | None:
-    """The place of the newest turn whose question still stands and that carries a reply of its own."""
+    """The place of the turn that carries the reply to the newest question that still stands."""
     return connection.execute(_NEWEST, {"conversation": conversation}).scalar()
 
 

@@ -19,6 +19,7 @@ from bot.ports import (
     AnswerRecord,
     Claim,
     EarlierMessage,
+    Edited,
     Level,
     NewTurn,
     Outcome,
@@ -33,6 +34,10 @@ from bot.ports import (
 
 ANN = Author("U1", "Ann", admin=True)
 BOB = Author("U2", "Bob", AuthorKind.BOT, external=True)
+
+
+def told(edited: Edited | None) -> tuple[int, bool] | None:
+    return None if edited is None else (edited.seq, edited.newest)
 
 
 class House(Protocol):
@@ -244,6 +249,40 @@ class LaneContract:
         late = (await accept(house.store, again("again2", first.seq))).claim
         assert late is not None
         assert late.mark == carrier.mark
+
+    async def test_a_reply_that_is_going_to_be_made_again_is_asked_for_once_unless_its_question_was_edited(
+        self, house: House
+    ) -> None:
+        (first,) = await ask_and_answer(house.store, "m1")
+        repeat = await begin(house.store, again("again1", first.seq))
+        assert await house.store.accept(again("again2", first.seq), 1.0) is None
+        await accept(house.store, again("edit1", first.seq, overrides={"edited": True}))
+        assert (await play(house.store, repeat)) is not None
+
+    async def test_an_edit_and_the_turn_that_answers_it_again_are_one_transaction(self, house: House) -> None:
+        (first,) = await ask_and_answer(house.store, "m1")
+        wanted = again("edit1", first.seq, overrides={"edited": True})
+        edited = await house.store.edit_message(place(), "m1", "better", lambda reply: wanted, 2.0)
+        assert edited is not None
+        assert edited.reply is not None
+        assert (edited.seq, edited.newest, edited.reply.mark) == (first.seq, True, first.mark)
+        assert edited.again is not None
+        assert edited.again.claim is not None
+        assert texts(await house.store.question(first.conversation, first.seq, 1)) == ["better"]
+        assert await house.store.edit_message(place(), "m1", "late again", lambda reply: wanted, 3.0) is None
+        assert texts(await house.store.question(first.conversation, first.seq, 1)) == ["better"]
+
+    async def test_a_merged_turn_whose_last_question_is_deleted_is_still_the_newest(self, house: House) -> None:
+        claim = await begin(house.store, asked("m1"))
+        await accept(house.store, asked("m2"))
+        await accept(house.store, asked("m3"))
+        carrier = await play(house.store, claim)
+        assert carrier is not None
+        await play(house.store, carrier)
+        await house.store.delete_message(place(), "m3")
+        newest = await house.store.newest_turn(place())
+        assert newest is not None
+        assert newest.mark == carrier.mark
 
     async def test_making_an_unknown_reply_again_is_nothing(self, house: House) -> None:
         assert await house.store.accept(again("again1", 1), 1.0) is None
@@ -583,15 +622,15 @@ class HistoryContract:
 
     async def test_an_edit_corrects_history_and_says_whether_it_was_the_newest_question(self, house: House) -> None:
         first, second = await ask_and_answer(house.store, "m1", "m2")
-        assert await house.store.edit_message(place(), "m1", "better one") == (first.seq, False)
-        assert await house.store.edit_message(place(), "m2", "better two") == (second.seq, True)
+        assert told(await house.store.edit_message(place(), "m1", "better one")) == (first.seq, False)
+        assert told(await house.store.edit_message(place(), "m2", "better two")) == (second.seq, True)
         assert await house.store.edit_message(place(), "m2", "better two") is None
         assert await house.store.edit_message(place(), "unknown", "x") is None
         assert await house.store.edit_message(Address("web", "w1", "other", "t1"), "m1", "x") is None
         await house.store.record(place(), BOB, "r1", "aside", (), 5.0)
         recorded = await house.store.edit_message(place(), "r1", "corrected")
         assert recorded is not None
-        assert recorded[1] is False
+        assert not recorded.newest
         assert texts(await read_all(house.store, first.conversation)) == [
             "better one",
             "answer to m1",
@@ -602,16 +641,16 @@ class HistoryContract:
 
     async def test_an_edit_finds_its_message_without_being_told_the_thread(self, house: House) -> None:
         (claim,) = await ask_and_answer(house.store, "m1")
-        assert await house.store.edit_message(place(""), "m1", "better") == (claim.seq, True)
+        assert told(await house.store.edit_message(place(""), "m1", "better")) == (claim.seq, True)
 
     async def test_each_of_the_questions_merged_into_the_newest_turn_is_newest(self, house: House) -> None:
         claim = await begin(house.store, asked("m1"))
         first = await accept(house.store, asked("m2"))
         second = await accept(house.store, asked("m3"))
         await play(house.store, claim)
-        assert await house.store.edit_message(place(), "m2", "a") == (first.seq, True)
-        assert await house.store.edit_message(place(), "m3", "b") == (second.seq, True)
-        assert await house.store.edit_message(place(), "m1", "c") == (claim.seq, False)
+        assert told(await house.store.edit_message(place(), "m2", "a")) == (first.seq, True)
+        assert told(await house.store.edit_message(place(), "m3", "b")) == (second.seq, True)
+        assert told(await house.store.edit_message(place(), "m1", "c")) == (claim.seq, False)
 
     async def test_a_deleted_question_takes_its_answer_and_every_version_along(self, house: House) -> None:
         first, second = await ask_and_answer(house.store, "m1", "m2")

@@ -98,7 +98,12 @@ class LaneMachine(RuleBasedStateMachine):
         known = [entry for entry in [*lane.done, lane.running, *lane.waiting] if entry and entry.questions]
         if known:
             entry = pick.choice(known)
-            self._accept(lane, again(f"again{len(self.given)}", entry.seq, thread), entry)
+            turn = again(f"again{len(self.given)}", entry.seq, thread)
+            asked_for = [one for one in [lane.running, *lane.waiting] if one and one.reply and not one.stored]
+            if any(one.target is entry.target for one in asked_for):
+                assert self.wait(self.house.store.accept(turn, 1.0)) is None, "it is going to be made again already"
+            else:
+                self._accept(lane, turn, entry)
 
     @precondition(lambda self: self.given)
     @rule(pick=st.randoms(use_true_random=False))
