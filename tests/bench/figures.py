@@ -13,7 +13,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """``limit``: the most that ``value`` may be, ``None`` when nothing was promised. ``beside``: what to compare with."""
+    """``limit``: the most ``value`` may be; ``None``: nothing was promised. ``beside``: what to compare it with."""
 
     name: str
     value: float

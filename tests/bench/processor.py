@@ -20,7 +20,7 @@ from tests.bench.subject import apart
 
 _STREAMS, _RATE = 20, 25.0
 _BEFORE, _WINDOW = 0.7, 4.0  # seconds: all streams run when the window opens, and none has ended when it closes
-_ROUNDS = 2
+_ROUNDS = 3
 _UNIT = (
     "Some **bold** words, and `code`, and a [link](https://example.org). Next sentence!\n"
     "- an item\n\n```py\nx = 1\n```\n"

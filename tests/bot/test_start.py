@@ -20,14 +20,7 @@ async def main():
 
 asyncio.run(main())
 """
-_UNNEEDED = (
-    "asyncpg",
-    "discord",
-    "slack_bolt",
-    "slack_sdk",
-    "sqlalchemy.dialects.postgresql",
-    "sqlalchemy.ext.asyncio",
-)
+_UNNEEDED = ("alembic", "asyncpg", "discord", "sqlalchemy.ext.asyncio", "sqlalchemy.orm")
 
 
 def _loaded(folder: Path) -> set[str]:
