@@ -25,8 +25,17 @@ async def db(tmp_path: Path) -> AsyncIterator[Db]:
     await opened.close()
 
 
-def hold(connection: Connection) -> None:
-    time.sleep(_HELD)
+async def held_up(db: Db) -> asyncio.Task[None]:
+    """A write that has begun and takes a while."""
+    loop, begun = asyncio.get_running_loop(), asyncio.Event()
+
+    def hold(connection: Connection) -> None:
+        loop.call_soon_threadsafe(begun.set)
+        time.sleep(_HELD)
+
+    task = asyncio.create_task(db.tx(hold))
+    await begun.wait()
+    return task
 
 
 def add(connection: Connection, word: str) -> str:
@@ -49,8 +58,7 @@ async def commits(db: Db) -> int:
 
 
 async def test_writes_that_wait_together_share_a_commit_in_the_order_in_which_they_came(db: Db) -> None:
-    held = asyncio.create_task(db.tx(hold))
-    await asyncio.sleep(0)
+    held = await held_up(db)
     before = await commits(db)
     found = await asyncio.gather(*(db.tx(add, f"word {n}") for n in range(40)))
     await held
@@ -59,8 +67,7 @@ async def test_writes_that_wait_together_share_a_commit_in_the_order_in_which_th
 
 
 async def test_one_that_fails_among_them_is_undone_alone(db: Db) -> None:
-    held = asyncio.create_task(db.tx(hold))
-    await asyncio.sleep(0)
+    held = await held_up(db)
     wanted = ["one", "bad two", "three", "bad four", "five"]
     found = await asyncio.gather(*(db.tx(add, word) for word in wanted), return_exceptions=True)
     await held
@@ -71,8 +78,7 @@ async def test_one_that_fails_among_them_is_undone_alone(db: Db) -> None:
 async def test_a_full_disk_fails_all_that_were_not_committed_and_none_that_was(db: Db) -> None:
     await db.tx(add, "before")
     await db.tx(lambda connection: connection.execute(text("PRAGMA max_page_count = 1")) and None)
-    held = asyncio.create_task(db.tx(hold))
-    await asyncio.sleep(0)
+    held = await held_up(db)
     wanted = ["small", "huge " * 100_000, "small again"]
     found = await asyncio.gather(*(db.tx(add, word) for word in wanted), return_exceptions=True)
     await held
@@ -84,8 +90,7 @@ async def test_a_full_disk_fails_all_that_were_not_committed_and_none_that_was(d
 async def test_who_waits_too_long_is_told_so_and_nothing_of_it_is_written_later(
     db: Db, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    held = asyncio.create_task(db.tx(hold))
-    await asyncio.sleep(_HELD / 4)  # it has begun
+    held = await held_up(db)
     monkeypatch.setattr(visits, "_QUEUE", 0.01)
     with pytest.raises(StoreBusy):
         await db.tx(add, "late")
