@@ -50,7 +50,7 @@ async def test_an_answer_is_finished_though_nobody_looks_and_is_there_on_return(
 async def test_two_tabs_of_one_person_and_one_of_another_see_the_same_steps(
     opened: House, ana: Person, bo: Person, llm: LlmEmulator
 ) -> None:
-    llm.default = Script(text=MIXED, rate=3_000)
+    llm.default = Script(text=MIXED, rate=900)
     async with person(opened, "Ana") as second:
         assert second.id == ana.id
         root = await ana.says("@Parley a lot")
@@ -64,7 +64,7 @@ async def test_two_tabs_of_one_person_and_one_of_another_see_the_same_steps(
 
 
 async def test_every_step_makes_the_text_the_length_it_says(ana: Person, llm: LlmEmulator) -> None:
-    llm.default = Script(text=MIXED.replace("word1", "wörd🎉"), rate=3_000)
+    llm.default = Script(text=MIXED.replace("word1", "wörd🎉"), rate=900)
     root = await ana.says("@Parley a lot")
     answer = await ana.answer(root)
     text, steps = "", 0
