@@ -30,7 +30,7 @@ async def test_a_mention_is_answered_in_its_thread_word_for_word_and_the_working
 
 
 async def test_the_answer_grows_on_the_screen_while_the_model_writes(ana: Person, llm: LlmEmulator) -> None:
-    llm.default = Script(text=LONG, rate=400)
+    llm.default = Script(text=LONG, rate=150)
     root = await ana.says("@Parley tell me a lot")
     answer = await ana.answer(root)
     assert answer["text"] == LONG.strip()
