@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import threading
 import time
 import urllib.request
 import warnings
@@ -29,7 +30,7 @@ from bot.errors import ConfigurationError
 with warnings.catch_warnings():
     warnings.filterwarnings("ignore", "'audioop' is deprecated", DeprecationWarning)
     import discord
-    from discord.gateway import DiscordWebSocket
+    from discord.gateway import DiscordWebSocket, KeepAliveHandler
     from discord.http import Route
 
 log = structlog.get_logger("discord")
@@ -40,6 +41,7 @@ TAKEN = frozenset({"MESSAGE_CREATE", "MESSAGE_UPDATE", "MESSAGE_DELETE", "MESSAG
 _IDENTIFY_EVERY = 5.2  # seconds; Discord grants one in five
 _BACKOFF = (1.0, 2.0, 5.0, 15.0, 30.0)
 _SILENCE = 110.0  # seconds without any frame, heartbeats included, after which a shard counts as deaf
+_LAST_BEAT = 5.0  # seconds that a heartbeat which is being sent is waited for
 _BAD_TOKEN, _NO_INTENT = 4004, 4014
 _FATAL = {
     4010: ("DISCORD_SHARD_IDS", "Discord knows no such shard", "Leave DISCORD_SHARD_IDS and DISCORD_SHARD_COUNT out."),
@@ -166,7 +168,9 @@ class Gateway:
             began = time.monotonic()
             self._client = client = self._new_client()
             try:
-                async with client:
+                async with contextlib.AsyncExitStack() as stack:
+                    await stack.enter_async_context(client)
+                    stack.push_async_callback(client.end_strays)
                     await client.start(self._config.token.get_secret_value())
                 if self._is_closing:
                     return
@@ -265,6 +269,20 @@ class _Client(discord.AutoShardedClient):
         info = self.get_shard(shard)
         keeper = getattr(info._parent.ws, "_keep_alive", None) if info is not None else None
         return time.perf_counter() - keeper._last_recv if keeper is not None else 0.0
+
+    async def end_strays(self) -> None:
+        """End every connection and the threads that send heartbeats. The library forgets a connection that is cut off
+        before its session began, and its thread would go on for as long as the process lives."""
+        mine = [
+            thread
+            for thread in threading.enumerate()
+            if isinstance(thread, KeepAliveHandler) and getattr(thread.ws, "_connection", None) is self._connection
+        ]
+        for thread in mine:
+            thread.stop()
+            await thread.ws.socket.close()
+        for thread in mine:
+            await asyncio.to_thread(thread.join, _LAST_BEAT)
 
     def _guarded(self, name: str, parse: Callable[[Any], None]) -> Callable[[Any], None]:
         def take(data: Any) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -127,3 +129,17 @@ async def test_a_token_taken_back_while_it_runs_is_told_and_not_looped_on(talk: 
 
 def test_a_gateway_that_was_not_started_is_not_healthy(discord: Discord) -> None:
     assert Gateway(read_config(), lambda *_: None, lambda: None).healthy() == "not started"
+
+
+async def test_a_connection_left_before_its_session_began_leaves_no_heartbeats_behind(discord: Discord) -> None:
+    gateway = Gateway(read_config(), lambda *_: None, lambda: None)
+    await gateway.before_identify(0)  # whoever connects now has to wait for five seconds behind Discord's hello
+    gateway.start(1)
+    while not _heartbeats():
+        await asyncio.sleep(0.01)
+    await gateway.close()
+    assert _heartbeats() == []
+
+
+def _heartbeats() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("keep-alive")]
