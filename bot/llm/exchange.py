@@ -72,8 +72,8 @@ class Exchange:
     async def read(self) -> bytes:
         """The bytes of the next network read, ``b""`` at the end of the body. Raises ``Broken``."""
         guard = self._guard
+        guard.since, guard.task = guard.now(), asyncio.current_task()
         try:
-            guard.start()
             return await anext(self._reads)
         except StopAsyncIteration:
             return b""
@@ -84,7 +84,7 @@ class Exchange:
                 raise Broken(timed_out=True) from None
             raise
         finally:
-            guard.stop()
+            guard.task = None
 
     async def body(self) -> bytes:
         """Everything, up to a bound no proper answer reaches. Raises ``Broken``."""
@@ -151,24 +151,21 @@ def _reads(response: httpx.Response) -> AsyncIterator[bytes]:
 
 
 class _Guard:
-    """Cancels a read after ``seconds`` of silence, with one timer for the whole stream instead of one per read."""
+    """Cancels a read after ``seconds`` of silence, with one timer for the whole stream instead of one per read.
 
-    __slots__ = ("_fired", "_handle", "_loop", "_seconds", "_since", "_task")
+    While ``task`` is set, it reads since ``since``; plain fields, because they are set for every token.
+    """
+
+    __slots__ = ("_fired", "_handle", "_loop", "_seconds", "now", "since", "task")
 
     def __init__(self, seconds: float) -> None:
         self._loop = asyncio.get_running_loop()
         self._seconds = seconds
-        self._since = 0.0
-        self._task: asyncio.Task[object] | None = None
         self._fired = False
         self._handle: asyncio.TimerHandle | None = self._loop.call_later(seconds, self._look)
-
-    def start(self) -> None:
-        self._since = self._loop.time()
-        self._task = asyncio.current_task()
-
-    def stop(self) -> None:
-        self._task = None
+        self.now = self._loop.time
+        self.since = 0.0
+        self.task: asyncio.Task[object] | None = None
 
     def is_own(self) -> bool:
         """Whether the cancellation in hand is this guard's, and nobody else's."""
@@ -181,9 +178,9 @@ class _Guard:
             self._handle = None
 
     def _look(self) -> None:
-        idle = self._loop.time() - self._since if self._task is not None else 0.0
-        if self._task is not None and idle >= self._seconds:
+        idle = self.now() - self.since if self.task is not None else 0.0
+        if self.task is not None and idle >= self._seconds:
             self._fired = True
-            self._task.cancel()
+            self.task.cancel()
             return
         self._handle = self._loop.call_later(self._seconds - idle, self._look)

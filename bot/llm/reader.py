@@ -57,13 +57,19 @@ class AnswerReader:
         thoughts: list[str] = []
         try:
             for _, payload in self._events.feed(data):
-                self._event(payload, texts, thoughts)
+                if payload == b"[DONE]":
+                    self.done = True
+                elif payload and not self.done:
+                    self._chunk(decode_chunk(payload), texts, thoughts)
         except (EventTooLarge, msgspec.DecodeError, UnicodeDecodeError) as error:
             self._salvaged = self._pieces(texts, thoughts)
             raise NotTheProtocol(type(error).__name__) from None
         except ProviderSaid:
             self._salvaged = self._pieces(texts, thoughts)
             raise
+        if self.text_seen and not thoughts:  # nearly every read
+            text = texts[0] if len(texts) == 1 else "".join(texts)
+            return [TextDelta(text)] if text else []
         return self._pieces(texts, thoughts)
 
     def salvage(self) -> list[Piece]:
@@ -77,7 +83,10 @@ class AnswerReader:
         thoughts: list[str] = []
         try:
             for _, payload in self._events.end():
-                self._event(payload, texts, thoughts)
+                if payload == b"[DONE]":
+                    self.done = True
+                elif payload and not self.done:
+                    self._chunk(decode_chunk(payload), texts, thoughts)
         except (EventTooLarge, msgspec.DecodeError, UnicodeDecodeError):
             self.done = False
         text, thought = self._think.end()
@@ -104,12 +113,6 @@ class AnswerReader:
         return Finished(
             self.reason or "stop", self.model or model, self.usage, self.request_id or request_id, self.seed
         )
-
-    def _event(self, payload: bytes, texts: list[str], thoughts: list[str]) -> None:
-        if payload == b"[DONE]":
-            self.done = True
-        elif payload and not self.done:
-            self._chunk(decode_chunk(payload), texts, thoughts)
 
     def _chunk(self, chunk: Chunk, texts: list[str], thoughts: list[str]) -> None:
         for choice in chunk.choices or ():

@@ -49,9 +49,14 @@ class EventSplitter:
             lines[0] = lines[0].removeprefix(_BOM)
         events: list[Event] = []
         for line in lines:
-            if line:
+            if line[:6] == b"data: ":  # nearly every line
+                self._data.append(line[6:])
+                self._size += len(line) - 6
+            elif line:
                 self._take(line)
             elif self._data:
+                if self._size > self._limit:
+                    raise EventTooLarge
                 events.append((self._name, self._data[0] if len(self._data) == 1 else b"\n".join(self._data)))
                 self._data, self._size, self._name = [], 0, b""
             else:
@@ -66,9 +71,7 @@ class EventSplitter:
         return self.feed(b"\n\n")
 
     def _take(self, line: bytes) -> None:
-        if line.startswith(b"data: "):
-            value = line[6:]
-        elif line.startswith(b"data:"):
+        if line.startswith(b"data:"):
             value = line[5:]
         elif line.startswith(b"event:"):
             self._name = line[6:].removeprefix(b" ")
@@ -79,5 +82,3 @@ class EventSplitter:
             return
         self._data.append(value)
         self._size += len(value)
-        if self._size > self._limit:
-            raise EventTooLarge

@@ -1,4 +1,5 @@
-"""Runs one measurement in a fresh process, on uvloop as the bot does, so that processor time and memory are its own."""
+"""Runs one measurement in a fresh process, so that processor time and memory are its own: on uvloop, as the bot runs,
+unless it is of something else that people run on asyncio's own loop."""
 
 from __future__ import annotations
 
@@ -17,11 +18,12 @@ _ROOT = Path(__file__).resolve().parents[2]
 _LONGEST = 240.0  # seconds
 
 
-def apart(function: str, **arguments: Any) -> Any:
-    """What ``async def function(folder, **arguments)``, named ``module:name``, gives in a process of its own."""
+def apart(function: str, *, loop: str = "uvloop", **arguments: Any) -> Any:
+    """What ``async def function(folder, **arguments)``, named ``module:name``, gives in a process of its own.
+    ``loop`` is uvloop or asyncio."""
     with tempfile.TemporaryDirectory(prefix="parley-bench-") as folder, tempfile.TemporaryFile() as told:
         done = subprocess.run(
-            [sys.executable, "-m", "tests.bench.subject", function, folder, json.dumps(arguments)],
+            [sys.executable, "-m", "tests.bench.subject", function, folder, json.dumps(arguments), loop],
             cwd=_ROOT,
             stdout=subprocess.PIPE,
             stderr=told,
@@ -48,7 +50,7 @@ def main() -> None:
     module, _, name = sys.argv[1].partition(":")
     function = getattr(importlib.import_module(f"tests.bench.{module}"), name)
     gc.freeze()  # as ``parley run`` does
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop if sys.argv[4] == "uvloop" else None) as runner:
         result = runner.run(function(Path(sys.argv[2]), **json.loads(sys.argv[3])))
     print(json.dumps(result), flush=True)
 
