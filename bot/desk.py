@@ -20,6 +20,7 @@ from bot.backends import KeyRing
 from bot.commands.context import CommandContext
 from bot.commands.form import apply_form, build_form
 from bot.commands.handlers import run as run_command
+from bot.commands.ledger import read_usage
 from bot.commands.parse import Invocation, parse_line, parse_message
 from bot.commands.registry import CommandHelp, command_helps
 from bot.commands.suggest import suggest
@@ -167,6 +168,18 @@ class Bot:
     async def form(self, address: Address, author: Author, direct: bool, level: Level | None = None) -> Form:
         """The settings form of one level (by default the one a command given here would set)."""
         return await build_form(self._context(address, author, direct), level)
+
+    async def usage(self, address: Address, author: Author, direct: bool) -> Sequence[tuple[str, str]]:
+        """(who, what they used) in words, for a page of the person's own."""
+        return await read_usage(self._context(address, author, direct))
+
+    async def forget_workspace(self, platform: str, workspace: str) -> int:
+        """The bot was removed there: end what is written, remove everything kept. Returns how many conversations."""
+        self._lanes.halt_workspace(platform, workspace, Reason.DELETED)
+        count = await self._store.forget_workspace(platform, workspace)
+        self._preferences.forget()
+        self._ours.clear()
+        return count
 
     async def suggest(self, line: str, address: Address, author: Author, direct: bool) -> Sequence[Suggestion]:
         """Completions of a command line without the command's name."""

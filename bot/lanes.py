@@ -68,6 +68,13 @@ class Lanes:
         lane.halt.ask(reason)
         return lane.claim
 
+    def halt_workspace(self, platform: str, workspace: str, reason: Reason) -> None:
+        """End everything that plays in a workspace."""
+        for lane in self._playing.values():
+            address = lane.claim.address
+            if (address.platform, address.workspace) == (platform, workspace):
+                lane.halt.ask(reason)
+
     async def finish(self, grace: float, beside: Iterable[asyncio.Task[None]] = ()) -> bool:
         """Wait ``grace`` seconds for the lanes and the tasks ``beside`` them, then let go; True when all ended."""
         tasks = [*(lane.task for lane in self._playing.values()), *beside]

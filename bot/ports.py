@@ -559,6 +559,16 @@ class Edited:
     again: Accepted | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What ``answers`` completions cost. ``cost``: US dollars, of those whose price is known; ``None`` when of none."""
+
+    answers: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost: float | None
+
+
 class Store(Protocol):
     """Durable truth. Every method is one transaction; raises ``StoreError``. Times are Unix seconds.
 
@@ -660,6 +670,14 @@ class Store(Protocol):
 
     async def reset_settings(self, scope: Scope) -> int:
         """Clear every key of the scope; returns how many there were."""
+        ...
+
+    async def usage(self, platform: str, workspace: str, since: float, channel: str = "", person: str = "") -> Spent:
+        """The ledger's sum since a time: of the workspace, or only of a channel or a person in it."""
+        ...
+
+    async def forget_workspace(self, platform: str, workspace: str) -> int:
+        """Remove everything kept of a workspace, some at a time; returns how many conversations there were."""
         ...
 
     async def counts(self) -> Mapping[str, int]:

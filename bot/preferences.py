@@ -73,6 +73,11 @@ class Preferences:
         self._changes += 1
         self._rows.pop(scope, None)
 
+    def forget(self) -> None:
+        """Any rows may have been written."""
+        self._changes += 1
+        self._rows.clear()
+
     def _remember(self, places: Sequence[Scope], rows: Sequence[SettingRow]) -> None:
         for scope in places:
             self._rows[scope] = tuple(row for row in rows if row.scope == scope)

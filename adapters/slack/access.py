@@ -7,7 +7,7 @@ the ``workspace`` of every address. ``many`` is the door of those that installed
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -55,6 +55,10 @@ class Door(Protocol):
 
     async def removed(self, name: str, body: Mapping[str, Any]) -> bool:
         """Whether ``app_uninstalled`` or ``tokens_revoked`` closed the workspace. Raises ``StoreError``."""
+        ...
+
+    async def wipe(self, forget: Callable[[str], Awaitable[int]]) -> None:
+        """Have the core ``forget`` the workspaces that were closed for good. Raises ``StoreError``: call it again."""
         ...
 
     async def tend(self) -> None:
@@ -124,6 +128,9 @@ class OneWorkspace:
             return False
         self.trouble = "the app was removed from the workspace, or its token revoked"
         return True
+
+    async def wipe(self, forget: Callable[[str], Awaitable[int]]) -> None:
+        """Nothing: the data is that of whoever configured the token, who may put in a new one."""
 
     async def tend(self) -> None:
         """Nothing changes."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from adapters.slack.calls import Calls
@@ -38,6 +38,7 @@ class FormCore(Protocol):
 
     async def receive(self, event: Event) -> Receipt: ...
     async def form(self, address: Address, author: Author, direct: bool, level: Level | None = None) -> Form: ...
+    async def usage(self, address: Address, author: Author, direct: bool) -> Sequence[tuple[str, str]]: ...
 
 
 class Forms:
@@ -90,12 +91,14 @@ class Forms:
         """Publish the App Home of one person."""
         author = person(user, await self._directory.profiles({user}))
         place = Place(channel, "", direct=True)
+        address = place.address(PLATFORM, self._me().team)
         try:
-            form = await self._core.form(place.address(PLATFORM, self._me().team), author, True)
+            form = await self._core.form(address, author, True)
+            usage = await self._core.usage(address, author, True)
         except ParleyError as error:
             view: View = {"type": "home", "blocks": told_view("Settings", error.user_text)["blocks"]}
         else:
-            view = home_view(form, place, self._command, self._name)
+            view = home_view(form, usage, place, self._command, self._name)
         await self._calls.spend("views.publish", user_id=user, view=view)
 
     async def suggest_prompts(self, channel: str) -> None:

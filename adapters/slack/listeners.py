@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, Protocol
 
 import structlog
@@ -54,6 +54,8 @@ class Core(Protocol):
 
     async def receive(self, event: Event) -> Receipt: ...
     async def form(self, address: Address, author: Author, direct: bool, level: Level | None = None) -> Form: ...
+    async def usage(self, address: Address, author: Author, direct: bool) -> Sequence[tuple[str, str]]: ...
+    async def forget_workspace(self, platform: str, workspace: str) -> int: ...
     def shelf(self, platform: str) -> Shelf: ...
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import aiohttp
@@ -26,6 +26,7 @@ from bot.ports import Shelf
 log = structlog.get_logger("slack")
 
 _PROMPT = 2.0  # seconds; an event has to be acknowledged within three
+_LEFT = "left"  # rows of the shelf: the workspaces whose conversations are still to be wiped
 _SAME_TIME = 2.0  # seconds; an event's time is told in whole ones
 
 
@@ -34,7 +35,7 @@ class ManyWorkspaces:
 
     def __init__(self, slack: SlackConfig, shelf: Shelf, name: str) -> None:
         seal = Seal(slack.token_key.get_secret_value())
-        self._slack, self._name = slack, name
+        self._slack, self._name, self._shelf = slack, name, shelf
         self._installations = Installations(shelf, seal)
         self._states = States(shelf, seal)
         self._rotation = Rotation(self._installations)
@@ -79,10 +80,18 @@ class ManyWorkspaces:
             return False  # late news of an installation before this one
         if body["event"].get("type") == "tokens_revoked" and await self._still_works(found.bot_token or ""):
             return False
+        await self._shelf.put(_LEFT, name, {})  # first: a crash after the removal must not keep what is to be wiped
         await self._installations.remove(name)
         self._rotation.forget(name)
         log.warning("the app was removed from a workspace; its installation is wiped", workspace=name)
         return True
+
+    async def wipe(self, forget: Callable[[str], Awaitable[int]]) -> None:
+        for name, _ in await self._shelf.list(_LEFT):
+            if await self._installations.at(name) is None:
+                count = await forget(name)
+                log.warning("what was kept of a workspace is wiped", workspace=name, conversations=count)
+            await self._shelf.remove(_LEFT, name)
 
     async def tend(self) -> None:
         await self._installations.write_late()

@@ -88,7 +88,7 @@ class SlackAdapter:
     name = PLATFORM
 
     def __init__(self, bot: Core, config: CoreConfig, slack: SlackConfig) -> None:
-        self._slack = slack
+        self._bot, self._slack = bot, slack
         self._door: Door
         if slack.install == "many":
             from adapters.slack.many import ManyWorkspaces  # brings what one workspace does without
@@ -193,6 +193,7 @@ class SlackAdapter:
             if rounds % _ROUNDS == 0:
                 try:
                     await self._door.tend()
+                    await self._wipe()
                 except StoreError as error:
                     log.warning("installations could not be looked after", why=type(error).__name__)
             rounds += 1
@@ -242,7 +243,15 @@ class SlackAdapter:
         if await self._door.removed(name, body):
             log.warning("Slack took the app's access away", event_type=body["event"].get("type"))
             # Behind the acknowledgement: it waits a moment for what still has to be said there.
-            self._tasks.append(asyncio.create_task(self._teams.forget(name), name="slack-forget"))
+            self._tasks.append(asyncio.create_task(self._forget(name), name="slack-forget"))
+
+    async def _forget(self, name: str) -> None:
+        await self._teams.forget(name)
+        with contextlib.suppress(StoreError):  # the next round tries again
+            await self._wipe()
+
+    async def _wipe(self) -> None:
+        await self._door.wipe(lambda name: self._bot.forget_workspace(PLATFORM, name))
 
     async def _respond(self, url: str, answer: Mapping[str, Any]) -> None:
         if self._session is None or not self._downloads.is_slack(url):

@@ -115,8 +115,8 @@ def errors_in(view: Mapping[str, Any], errors: Sequence[tuple[str, str]]) -> dic
     return {by_key.get(key, blocks[0]): text for key, text in errors} if blocks else {}
 
 
-def home_view(form: Form, place: Place, command: str, bot_name: str) -> View:
-    """The App Home: how to begin, what is set for direct messages, and the button to change it."""
+def home_view(form: Form, usage: Sequence[tuple[str, str]], place: Place, command: str, bot_name: str) -> View:
+    """The App Home: how to begin, what is set for direct messages, the button to change it, and what was used."""
     lines = [
         f"*{field.label}*: {_short(field.effective)}  _({field.origin})_" for field in form.fields if field.effective
     ]
@@ -129,6 +129,8 @@ def home_view(form: Form, place: Place, command: str, bot_name: str) -> View:
         {"type": "divider"},
         _words("*Your settings for direct messages*\n" + "\n".join(lines or ["Nothing is set."])),
         settings_button(place.write()),
+        {"type": "divider"},
+        _words("*Usage*\n" + "\n".join(f"*{who}*: {what}" for who, what in usage)),
     ]
     return {"type": "home", "blocks": blocks}
 

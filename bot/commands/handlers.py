@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from bot.commands import actions, choices, formats, model_choice, views
+from bot.commands import actions, choices, formats, ledger, model_choice, views
 from bot.commands.context import CommandContext, CommandOutcome
 from bot.commands.parse import Invocation
 from bot.errors import ParleyError, StoreError
@@ -23,6 +23,7 @@ _HANDLERS: Mapping[str, Callable[[Invocation, CommandContext], Awaitable[Command
     "new": actions.start_anew,
     "stop": actions.stop_answer,
     "retry": actions.answer_again,
+    "usage": ledger.show_usage,
     "status": views.show_status,
 }
 

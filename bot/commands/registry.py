@@ -145,6 +145,12 @@ _COMMANDS = (
     CommandHelp("new", "new", "Start anew: I forget what was said here before", aliases=("clear",)),
     CommandHelp("stop", "stop", "Stop the answer I am writing here", aliases=("cancel",)),
     CommandHelp("retry", "retry", "Answer the newest question again", aliases=("regenerate",)),
+    CommandHelp(
+        "usage",
+        "usage",
+        "What your answers and this channel's cost: answers, tokens, dollars",
+        aliases=("cost",),
+    ),
     CommandHelp("status", "status", "Model, limits left at the provider, and how busy I am", aliases=("limits",)),
 )
 

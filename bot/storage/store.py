@@ -19,10 +19,23 @@ from bot.ports import (
     Outcome,
     Scope,
     SettingRow,
+    Spent,
     StoredMessage,
     TurnView,
 )
-from bot.storage import addresses, answers, corrections, history, lanes, settings, turns, views, vitals
+from bot.storage import (
+    addresses,
+    answers,
+    corrections,
+    forgetting,
+    history,
+    lanes,
+    settings,
+    turns,
+    usage,
+    views,
+    vitals,
+)
 from bot.storage.database import Db, Undo
 
 
@@ -128,6 +141,18 @@ class SqlStore:
 
     async def reset_settings(self, scope: Scope) -> int:
         return await self._db.tx(settings.reset, scope)
+
+    # --- the ledger, and forgetting
+
+    async def usage(self, platform: str, workspace: str, since: float, channel: str = "", person: str = "") -> Spent:
+        return await self._db.read(usage.spent, platform, workspace, since, channel, person)
+
+    async def forget_workspace(self, platform: str, workspace: str) -> int:
+        count = 0
+        while some := await self._db.tx(forgetting.forget_some, platform, workspace):
+            count += some
+        await self._db.tx(forgetting.forget_settings, platform, workspace)
+        return count
 
     # --- health
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, func, insert, select
 
-from bot.ports import Claim, Usage
+from bot.ports import Claim, Spent, Usage
 from bot.storage.schema import usage
 
 _INSERT = insert(usage)
@@ -34,3 +34,17 @@ def add(
             "cost": cost,
         },
     )
+
+
+def spent(connection: Connection, platform: str, workspace: str, since: float, channel: str, person: str) -> Spent:
+    """See ``Store.usage``."""
+    it = usage.c
+    sums = select(func.count(), func.sum(it.prompt_tokens), func.sum(it.completion_tokens), func.sum(it.cost)).where(
+        it.platform == platform, it.workspace == workspace, it.at >= since
+    )
+    if channel:
+        sums = sums.where(it.channel == channel)
+    if person:
+        sums = sums.where(it.person == person)
+    answers, prompt, completion, cost = connection.execute(sums).one()
+    return Spent(int(answers), int(prompt or 0), int(completion or 0), None if cost is None else float(cost))

@@ -25,6 +25,7 @@ from bot.ports import (
     Outcome,
     Scope,
     SettingRow,
+    Spent,
     Store,
     StoredMessage,
     TurnKind,
@@ -502,6 +503,37 @@ class AnswerContract:
         conversation = await house.store.conversation(place())
         assert conversation is not None
         assert (conversation.trimmed_before, conversation.cleared_before) == (second.seq, 0)
+
+    async def test_the_ledger_is_summed_for_a_workspace_a_channel_and_a_person(self, house: House) -> None:
+        used = Usage(prompt_tokens=5, completion_tokens=7)
+        await play(house.store, await begin(house.store, asked("m1")), said(usage=used, cost=0.25, model="m"))
+        await play(house.store, await begin(house.store, asked("m2", author=BOB)), said(usage=used, model="n"))
+        whole = await house.store.usage("web", "w1", 0.0)
+        assert whole == Spent(2, 10, 14, 0.25)
+        assert await house.store.usage("web", "w1", 0.0, channel="c1") == whole
+        assert await house.store.usage("web", "w1", 0.0, person=BOB.id) == Spent(1, 5, 7, None)
+        for elsewhere in (
+            await house.store.usage("web", "w2", 0.0),
+            await house.store.usage("web", "w1", 0.0, channel="c2"),
+            await house.store.usage("web", "w1", 1e12),
+        ):
+            assert elsewhere == Spent(0, 0, 0, None)
+
+    async def test_a_workspace_that_is_forgotten_leaves_nothing_and_takes_nothing_of_others(self, house: House) -> None:
+        elsewhere = Address("web", "w10", "c1", "t1")
+        for number in range(60):
+            await begin(house.store, asked(f"m{number}", thread=f"t{number}"))
+        claim = await begin(house.store, asked("kept", address=elsewhere, event_key="web:w10:c1:kept"))
+        here, there = Scope(Level.CHANNEL, "web:w1:c1"), Scope(Level.WORKSPACE, "web:w10")
+        for scope in (here, Scope(Level.WORKSPACE, "web:w1"), there):
+            await house.store.set_settings(scope, {"model": "m"}, "U1", 1.0)
+        assert await house.store.forget_workspace("web", "w1") == 60
+        assert await house.store.conversation(place("t1")) is None
+        assert [row.scope for row in await house.store.settings([here, Scope(Level.WORKSPACE, "web:w1"), there])] == [
+            there
+        ]
+        await play(house.store, claim, said("still here"))
+        assert await house.store.forget_workspace("web", "w1") == 0
 
     async def test_a_view_tells_what_controls_need(self, house: House) -> None:
         claim = await begin(house.store, asked("m1", direct=True))

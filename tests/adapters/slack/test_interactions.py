@@ -116,6 +116,9 @@ async def test_the_home_shows_what_is_set_and_the_messages_tab_how_to_begin(talk
         await talk.until(lambda: talk.slack.home_of("ada"))
         home = talk.slack.home_of("ada")
         assert home is not None
+        assert "*Usage*\n*You*: nothing (last 24 hours)" in str(
+            [block.get("text", {}).get("text") for block in home.body["blocks"]]
+        ).replace("\\n", "\n")
         await talk.slack.presses("ada", home, "parley_settings")
         await talk.until(lambda: (view := talk.slack.modal_of("ada")) is not None and "submit" in view.body)
         await talk.slack.opens_home("ada", "messages")

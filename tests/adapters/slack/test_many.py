@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,23 @@ async def test_the_token_is_never_readable_in_the_files_and_leaves_no_trace(many
         assert await opened.bot.shelf("slack").list("installation") == []
     assert not _holding(many.folder, token)
     assert not _holding(many.folder, row["sealed"].encode())
+
+
+async def test_a_workspace_that_removes_the_app_leaves_nothing_behind_and_the_others_keep_theirs(
+    many: Talk, globex: Globex
+) -> None:
+    async with many.bot() as opened:
+        await Browser(many).installs(globex.workspace)
+        globex.invite()
+        await many.answered(await globex.asks(), "Hello.")
+        assert _holding(many.folder, b"Hello.")
+        many.slack.uninstall(globex.workspace)
+        await many.settled()
+        async with asyncio.timeout(15):
+            while await opened.bot.shelf("slack").list("left"):
+                await asyncio.sleep(0.01)
+        assert (await opened.store.counts())["conversations"] == 0
+    assert not _holding(many.folder, b"Hello.")
 
 
 def _holding(folder: Path, wanted: bytes) -> list[Path]:

@@ -45,6 +45,12 @@ class _Core:
     async def form(self, *_: Any) -> Any:
         raise AssertionError("nobody asks for a form here")
 
+    async def usage(self, *_: Any) -> Any:
+        raise AssertionError("nobody asks for it here")
+
+    async def forget_workspace(self, platform: str, workspace: str) -> int:
+        raise AssertionError("nobody leaves here")
+
     def shelf(self, platform: str) -> Any:
         raise AssertionError("nothing is kept here")
 

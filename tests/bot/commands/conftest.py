@@ -13,7 +13,7 @@ from bot.commands.handlers import run
 from bot.commands.parse import parse_line
 from bot.errors import Unreachable
 from bot.events import Address, Author, MessageReceived
-from bot.ports import Backend, Completions, LimitState, ModelProfile, Scope, SettingRow, Store
+from bot.ports import Backend, Completions, LimitState, ModelProfile, Scope, SettingRow, Spent, Store
 from bot.replies import Notice, Receipt
 
 NOW = 1_000_000.0
@@ -23,6 +23,7 @@ DIRECT = Address("slack", "T1", "D1")
 ANNA = Author("U1", "Anna")
 BEN = Author("U2", "Ben")
 
+NOTHING = Spent(0, 0, 0, None)
 MODELS = (
     ModelProfile(
         "openai/gpt-oss-20b", 131_072, 65_536, efforts=("low", "medium", "high"), json_schema=True, known=True
@@ -48,6 +49,10 @@ class SettingsStore:
             self.rows.pop((scope, key), None)
             if value is not None:
                 self.rows[scope, key] = SettingRow(scope, key, value, set_by, now)
+
+    async def usage(self, platform: str, workspace: str, since: float, channel: str = "", person: str = "") -> Spent:
+        days = round((NOW - since) / 86_400)
+        return Spent(days, 1_200 * days, 450 * days, None if channel else 0.0015 * days) if not person else NOTHING
 
     async def counts(self) -> Mapping[str, int]:
         return {"unsettled": 3}

@@ -77,6 +77,22 @@ async def test_status_tells_model_limits_queue_and_version(room: Room) -> None:
     assert "1.2.3" in said
 
 
+async def test_usage_tells_a_person_of_themselves_and_of_the_channel(room: Room) -> None:
+    assert (await room.say("usage")).splitlines() == [
+        "- **You**: nothing (last 24 hours); nothing (last 30 days)",
+        (
+            "- **This channel**: 1 answer, 1,200 tokens in, 450 out (last 24 hours); "
+            "30 answers, 36,000 tokens in, 13,500 out (last 30 days)"
+        ),
+    ]
+
+
+async def test_usage_tells_an_admin_of_the_whole_workspace_with_its_price(room: Room) -> None:
+    outcome = await room.give("usage", admin=True)
+    assert outcome.notice is not None
+    assert "- **The workspace**: 1 answer, 1,200 tokens in, 450 out, $0.0015" in outcome.notice.text
+
+
 async def test_trouble_with_the_database_is_left_to_the_desk(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     async def busy(*_: object) -> None:
         raise StoreBusy
