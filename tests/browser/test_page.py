@@ -219,6 +219,7 @@ async def test_everything_can_be_done_with_the_keyboard_alone(page: Page, llm: L
     await keys.type("plain words")
     await keys.press("Enter")
     await expect(page.locator("#channel [data-author-bot=false]")).to_have_count(1)
+    await expect(page.get_by_test_id("composer-channel")).to_have_value("")  # the message may be seen before it is sent
     await keys.press("ArrowUp")
     await expect(page.get_by_test_id("editor")).to_be_focused()
     await keys.type(", changed")
