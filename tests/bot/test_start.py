@@ -20,7 +20,7 @@ async def main():
 
 asyncio.run(main())
 """
-_UNNEEDED = ("alembic", "asyncpg", "discord", "sqlalchemy.ext.asyncio", "sqlalchemy.orm")
+_UNNEEDED = ("alembic", "asyncpg", "discord", "slack_bolt", "slack_sdk", "sqlalchemy.ext.asyncio", "sqlalchemy.orm")
 
 
 def _loaded(folder: Path) -> set[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.slack import adapter as slack_adapter
 from adapters.slack import run
 from adapters.slack.config import check_together, read_config
 from adapters.slack.manifest import EVENTS, SCOPES, manifest
@@ -137,7 +138,7 @@ async def test_a_refused_token_ends_the_start_with_the_fix(talk: Talk, monkeypat
 
 
 async def test_health_tells_of_a_connection_that_cannot_be_made(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "_START_PATIENCE", 0.3)
+    monkeypatch.setattr(slack_adapter, "_START_PATIENCE", 0.3)
     talk.slack.fault("apps.connections.open", 1, error="internal_error")
     async with talk.bot() as opened:
         (adapter,) = opened.adapters

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from adapters.slack.adapter import SlackAdapter
 from adapters.slack.config import read_config
-from adapters.slack.run import SlackAdapter
 from bot.events import Address, Author
 from bot.ports import Platform
 from bot.replies import Receipt, Reply
