@@ -52,7 +52,7 @@ class Behaviour:
 
 WEB = Behaviour(
     name="web",
-    dialect=Dialect("web", part_limit=12_000, weigh=len, render=str, spacing=0.2),
+    dialect=Dialect("web", part_limit=12_000, weigh=len, render=str, spacing=0.25),
     create=Allowance("post", Budget("post", rate=100, burst=200, reserve=50)),
     update=Allowance("edit", Budget("edit", rate=400, burst=800, reserve=200)),
     text_chars=40_000,
