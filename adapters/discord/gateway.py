@@ -93,6 +93,8 @@ class Gateway:
         if running is not None:
             running.cancel()
             await asyncio.wait({running})
+        if self._client is not None:
+            await self._client.end_strays()  # again, for the cancellation may have cut it off
         self.trouble = self.trouble or "closed"
 
     def healthy(self) -> str:
@@ -280,8 +282,9 @@ class _Client(discord.AutoShardedClient):
         ]
         for thread in mine:
             thread.stop()
-            await thread.ws.socket.close()
         for thread in mine:
+            with contextlib.suppress(Exception):  # whatever the library says of a connection that is being left
+                await thread.ws.socket.close()
             await asyncio.to_thread(thread.join, _LAST_BEAT)
 
     def _guarded(self, name: str, parse: Callable[[Any], None]) -> Callable[[Any], None]:

@@ -75,6 +75,7 @@ conversations = Table(
     Column("backfilled", Boolean, nullable=False, server_default=text("false")),
     Column("created_at", Double, nullable=False),
     UniqueConstraint("key", name="conversation_key"),
+    Index("conversation_workspace", "platform", "workspace"),
 )
 
 turns = Table(
@@ -202,6 +203,7 @@ usage = Table(
     Column("total_time", Double, nullable=False),
     Column("cost", Double),
     Index("usage_place", "platform", "workspace", "at"),
+    Index("usage_conversation", "conversation_id"),  # without it, whatever is deleted reads the whole ledger
 )
 
 feedback = Table(

@@ -17,6 +17,7 @@ from bot.storage.migrations import HEAD, upgrade
 from bot.storage.migrations.alembic_run import migrate, newest
 from bot.storage.schema import metadata
 from tests.bot.storage.houses import SqlHouse
+from tests.contracts.store import asked
 
 
 async def test_the_migrated_tables_are_exactly_the_declared_ones(house: SqlHouse) -> None:
@@ -43,6 +44,19 @@ def test_a_warm_start_does_not_load_alembic(template: Path) -> None:
     )
     ran = subprocess.run([sys.executable, "-c", program, template.parent], capture_output=True, text=True, check=True)
     assert ran.stdout == "False\n"
+
+
+async def test_a_database_of_the_first_release_is_brought_up_to_date_with_what_it_holds(house: SqlHouse) -> None:
+    def go_back(connection: Connection) -> None:
+        connection.execute(text("DROP INDEX usage_conversation"))
+        connection.execute(text("DROP INDEX conversation_workspace"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+
+    await house.store.accept(asked("m1"), 1.0)
+    await house.db.tx(go_back)
+    assert await upgrade(house.db) is True
+    assert (await house.store.counts())["messages"] == 1
+    await test_the_migrated_tables_are_exactly_the_declared_ones(house)
 
 
 async def test_tables_of_a_newer_version_are_refused_untouched(template: Path, tmp_path: Path) -> None:
