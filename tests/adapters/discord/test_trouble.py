@@ -218,7 +218,7 @@ async def test_a_thread_that_is_deleted_stops_the_answer(talk: Talk) -> None:
         assert talk.llm.seen[0].left_early
 
 
-async def test_an_archived_thread_is_opened_again_to_turn_versions(talk: Talk) -> None:
+async def test_a_thread_archived_during_an_answer_is_opened_again_for_the_rest_of_it(talk: Talk) -> None:
     talk.llm.default = Script(text=TALE, rate=100)
     async with talk.bot():
         root = await talk.asks("tell")
