@@ -25,11 +25,22 @@ examples:
   parley doctor                     check the whole deployment; every red line says its fix
   parley manifest slack             print the manifest to make the Slack app from
   parley migrate                    bring the database's tables up to date
+  parley migrate --to URL           move the SQLite file's content to PostgreSQL
+  parley backup /backups/parley.db  copy the SQLite file while the bot works on it
 
 Configuration comes from environment variables and a .env file: see .env.example and docs/configuration.md.
 """
 
 _MANIFEST = "print a platform's app manifest, generated from the commands and events the bot knows"
+
+_MIGRATION = (
+    "Bring the database's tables up to date. With --to, move what the SQLite file holds to PostgreSQL instead: the bot "
+    "must stand still, the file is only read, and a move that fails is undone as a whole. A password left out of URL "
+    "is taken from PGPASSWORD or ~/.pgpass."
+)
+_BACKUP = (
+    "Copy the SQLite file while the bot works on it: the state of one moment, looked through, readable by you alone."
+)
 
 _DOCUMENTS = {".env.example": "env_example", "docs/configuration.md": "configuration_page"}
 
@@ -57,10 +68,20 @@ def _parser() -> argparse.ArgumentParser:
     for name, command, summary in (
         ("run", _run, "start the bot and serve until it is told to stop"),
         ("doctor", _doctor, "check configuration, database, provider and platforms, and say how to fix what is wrong"),
-        ("migrate", _migrate, "bring the database's tables up to date (run does so too)"),
         ("version", _version, "print the version"),
     ):
         commands.add_parser(name, help=summary, description=summary).set_defaults(command=command)
+    migrate = commands.add_parser(
+        "migrate", help="bring the database's tables up to date (run does so too), or move to PostgreSQL",
+        description=_MIGRATION,
+    )  # fmt: skip
+    migrate.add_argument("--to", metavar="URL", default="", help="move everything to this empty PostgreSQL database")
+    migrate.set_defaults(command=_migrate)
+    backup = commands.add_parser("backup", help="copy the SQLite file while the bot works on it", description=_BACKUP)
+    backup.add_argument("file", metavar="FILE", type=Path, help="the copy; an older one is replaced")
+    backup.set_defaults(command=_backup)
+    rewriting = "rewrite the SQLite file without its free space; the bot must stand still"
+    commands.add_parser("vacuum", help=rewriting, description=rewriting).set_defaults(command=_vacuum)
     manifest = commands.add_parser(
         "manifest", help="print a platform's app manifest, to paste where the app is made", description=_MANIFEST
     )
@@ -99,8 +120,10 @@ def _doctor(_: argparse.Namespace) -> int:
     return 0 if all(line.ok for line in lines) else 1
 
 
-def _migrate(_: argparse.Namespace) -> int:
+def _migrate(chosen: argparse.Namespace) -> int:
     config = _ready()
+    if chosen.to:
+        return _move(config, chosen.to)
     from bot.storage import open_store
 
     async def migrate() -> None:
@@ -109,6 +132,37 @@ def _migrate(_: argparse.Namespace) -> int:
 
     _in_loop(migrate)
     print("The database is up to date.")
+    return 0
+
+
+def _move(config: Config, target: str) -> int:
+    from bot.storage.move import Moved, move
+
+    def tell(moved: Moved) -> None:
+        print(f"{moved.table:<14}{moved.rows:>10} rows  {moved.digest}")
+
+    shown = _in_loop(lambda: move(config.database_url, target, tell))
+    print(f"Everything is in {shown} now, read back and found the same. Set DATABASE_URL to it and start the bot.")
+    return 0
+
+
+def _backup(chosen: argparse.Namespace) -> int:
+    config = _ready()
+    from bot.storage.backup import back_up
+    from bot.storage.files import existing_file
+
+    size = back_up(existing_file(config.database_url, "Use pg_dump, as for any PostgreSQL database."), chosen.file)
+    print(f"{chosen.file}: {size / 1024**2:.1f} MiB, whole.")
+    return 0
+
+
+def _vacuum(_: argparse.Namespace) -> int:
+    config = _ready()
+    from bot.storage.files import existing_file
+    from bot.storage.vacuum import vacuum
+
+    before, after = vacuum(existing_file(config.database_url, "PostgreSQL does this by itself."))
+    print(f"{before / 1024**2:.1f} MiB before, {after / 1024**2:.1f} MiB now.")
     return 0
 
 

@@ -80,6 +80,12 @@ class Config(BaseSettings):
         description="Database. Left out, a SQLite file in DATA_DIR. PostgreSQL is needed for more than one process.",
         examples=["postgresql://parley:password@db.example.org/parley"],
     )
+    retention_days: int = Field(
+        0,
+        ge=0,
+        le=36_500,
+        description="Days for which messages, answers and the ledger are kept in the database; 0 keeps them for ever.",
+    )
     host: str = Field(
         "127.0.0.1", min_length=1, description="Address to listen on for the web workspace, health and metrics."
     )
@@ -103,6 +109,13 @@ class Config(BaseSettings):
     )
     user_turns_per_minute: int = Field(
         0, ge=0, le=1_000, description="Questions one person may ask per minute; 0 sets no limit."
+    )
+    replica_lease: float = Field(
+        15.0,
+        ge=1,
+        le=300,
+        description="Seconds after which what a dead process was answering is taken over by another one, where several "
+        "work on one PostgreSQL. A living one says so five times as often.",
     )
     shutdown_grace: float = Field(
         25.0, ge=0, le=600, description="Seconds that running answers get to finish when the process is asked to stop."

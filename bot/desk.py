@@ -44,6 +44,7 @@ from bot.intake.attention import EditVerdict, Sight, Verdict, judge, judge_edit
 from bot.intake.lanes import Arrival, arrive
 from bot.intake.quota import PairBreaker, Quota
 from bot.lanes import Lanes
+from bot.lease import Lease
 from bot.observe.metrics import Metrics
 from bot.observe.receipt import tell_receipt
 from bot.ports import (
@@ -55,6 +56,7 @@ from bot.ports import (
     NewTurn,
     Platform,
     Shelf,
+    SignalKind,
     Store,
     Suggestion,
     TurnKind,
@@ -62,6 +64,7 @@ from bot.ports import (
     TurnView,
 )
 from bot.preferences import Preferences
+from bot.replica import Replica
 from bot.replies import Notice, Receipt
 from bot.turn import Turns
 from bot.version import VERSION
@@ -71,6 +74,12 @@ log = structlog.get_logger("desk")
 _ROOMS_REMEMBERED = 20_000
 _ANSWERED = (TurnState.SHOWING, TurnState.SETTLED)
 _IGNORED = Receipt(accepted=False)
+_SIGNALS = {
+    Reason.PERSON: SignalKind.STOP,
+    Reason.NEWER: SignalKind.NEWER,
+    Reason.EDITED: SignalKind.EDITED,
+    Reason.DELETED: SignalKind.DELETED,
+}
 
 
 class Bot:
@@ -90,6 +99,7 @@ class Bot:
         shelves: Callable[[str], Shelf],
         keys: KeyRing,
         command_name: str,
+        lease: Lease | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
@@ -105,6 +115,14 @@ class Bot:
         self._shelves = shelves
         self._wall = wall
         self._lanes = Lanes(store, turns, metrics, wall)
+        self._replica = Replica(
+            store=store,
+            lanes=self._lanes,
+            lease=lease or Lease(),
+            platforms=platforms.keys(),
+            forget=self._forget,
+            wall=wall,
+        )
         self._ours: OrderedDict[str, int] = OrderedDict()
         self._draining = False
         self._receiving = 0
@@ -177,9 +195,13 @@ class Bot:
         """The bot was removed there: end what is written, remove everything kept. Returns how many conversations."""
         self._lanes.halt_workspace(platform, workspace, Reason.DELETED)
         count = await self._store.forget_workspace(platform, workspace)
+        self._forget()
+        return count
+
+    def _forget(self) -> None:
+        """What is remembered of the store's rows may be out of date."""
         self._preferences.forget()
         self._ours.clear()
-        return count
 
     async def suggest(self, line: str, address: Address, author: Author, direct: bool) -> Sequence[Suggestion]:
         """Completions of a command line without the command's name."""
@@ -217,12 +239,19 @@ class Bot:
         refusal = self._refuse(event)
         if refusal is not None:
             return refusal
-        busy = conversation is not None and self._lanes.is_busy(conversation)
-        arrival = arrive(busy=busy, mode=preferences.settings.busy)
+        mode = preferences.settings.busy
+        busy = conversation is not None and await self._is_busy(conversation, mode)
+        arrival = arrive(busy=busy, mode=mode)
         if arrival is Arrival.DECLINE:
             await self._record(event)
             return Receipt(False, notice=Notice("I am still answering here. Please ask again when I am done."))
         return await self._accept(_question(event), arrival)
+
+    async def _is_busy(self, conversation: int, mode: str) -> bool:
+        if self._lanes.is_busy(conversation):
+            return True
+        # Where questions wait anyhow it makes no difference, and costs nothing.
+        return mode != "queue" and self._store.shared and await self._store.is_busy(conversation)
 
     async def _record(self, event: MessageReceived) -> Receipt:
         fresh = await self._store.record(event.address, event.author, event.id, event.text, event.files, event.sent_at)
@@ -245,8 +274,19 @@ class Bot:
             return Receipt(False, duplicate=True)
         self._taken(turn.address, accepted)
         if accepted.claim is None and arrival is Arrival.INTERRUPT:
-            self._lanes.halt(accepted.conversation, Reason.NEWER, before=accepted.seq)
+            with contextlib.suppress(StoreError):  # it is accepted, and answered after what runs
+                await self._halt(accepted.conversation, Reason.NEWER, before=accepted.seq)
         return Receipt(True)
+
+    async def _halt(self, conversation: int, reason: Reason, reply: TurnView | None = None, before: int = 0) -> bool:
+        """End what runs there, in whichever process; False when nothing does."""
+        mark = "" if reply is None else reply.mark
+        if self._lanes.halt(conversation, reason, mark, before) is not None:
+            return True
+        if not self._store.shared:
+            return False
+        place = 0 if reply is None else reply.seq
+        return await self._store.ask_halt(conversation, _SIGNALS[reason], place, before)
 
     def _taken(self, address: Address, accepted: Accepted) -> None:
         self._remember(address.key, accepted.conversation)
@@ -287,14 +327,16 @@ class Bot:
         self._turned.pop(edited.reply.mark, None)
         self._taken(edited.reply.address, edited.again)
         # What is being written now was asked with other words.
-        self._lanes.halt(edited.reply.conversation, Reason.EDITED, edited.reply.mark, before=edited.again.seq)
+        with contextlib.suppress(StoreError):  # it is accepted, and answered after what runs
+            await self._halt(edited.reply.conversation, Reason.EDITED, edited.reply, before=edited.again.seq)
         return Receipt(True)
 
     async def _deleted(self, event: MessageDeleted) -> Receipt:
         view = await self._store.delete_message(event.address, event.id)
         if view is None:
             return _IGNORED
-        self._lanes.halt(view.conversation, Reason.DELETED, view.mark)
+        with contextlib.suppress(StoreError):  # whoever plays it sees so by itself
+            await self._halt(view.conversation, Reason.DELETED, view)
         return Receipt(accepted=False)
 
     # --- controls
@@ -425,7 +467,7 @@ class Bot:
         conversation = await self._conversation(address)
         claim = self._lanes.halt(conversation, Reason.PERSON) if conversation is not None else None
         if claim is None:
-            return False
+            return conversation is not None and await self._halt(conversation, Reason.PERSON)
         await self._store.ask_stop(claim.conversation, claim.target or claim.seq)
         return True
 
@@ -448,21 +490,21 @@ class Bot:
     # --- start and end
 
     async def resume(self) -> int:
-        """Take up every turn that an earlier process left unsettled; returns how many lanes were started."""
-        claims = [c for c in await self._store.resume(self._wall()) if c.address.platform in self._platforms]
-        for claim in claims:
-            self._lanes.start(claim)
-        return len(claims)
+        """Take up what other processes left unsettled, now and from now on; returns how many lanes were started."""
+        return await self._replica.enter()
 
     async def drain(self, grace: float) -> bool:
-        """Take nothing more, wait ``grace`` seconds for running lanes, hand the rest to the next start."""
+        """Take nothing more, wait ``grace`` seconds for running lanes, hand the rest to others or the next start."""
         self._draining = True
+        self._replica.stop_taking()
         if self._receiving:  # what is being accepted now may still open a lane
             self._quiet.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(grace):
                     await self._quiet.wait()
-        return await self._lanes.finish(grace, self._aside)
+        ended = await self._lanes.finish(grace, self._aside)
+        await self._replica.leave()
+        return ended
 
 
 def _event_key(address: Address, message_id: str) -> str:

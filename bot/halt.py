@@ -11,17 +11,22 @@ class Reason(StrEnum):
     NEWER = "newer"  # a newer question in a place whose busy mode is "interrupt"
     EDITED = "edited"  # the question reads differently now and is asked again
     DELETED = "deleted"  # the question is gone
+    LOST = "lost"  # another process owns the conversation: nothing more may be written
 
 
 class Halt:
-    """One running turn's stop switch. The first reason counts."""
+    """One running turn's stop switch. The first reason counts, but that the turn was lost counts more."""
 
     def __init__(self) -> None:
         self.reason: Reason | None = None
         self._reading: asyncio.Task[object] | None = None
 
+    @property
+    def lost(self) -> bool:
+        return self.reason is Reason.LOST
+
     def ask(self, reason: Reason) -> None:
-        if self.reason is None:
+        if self.reason is None or reason is Reason.LOST:
             self.reason = reason
             if self._reading is not None:
                 self._reading.cancel()

@@ -53,9 +53,40 @@ class Lanes:
         return conversation in self._playing
 
     def start(self, claim: Claim) -> None:
-        """Play this claim, and whatever waits behind it."""
-        task = asyncio.create_task(self._play_all(claim), name=f"lane-{claim.conversation}")
+        """Play this claim, and whatever waits behind it.
+
+        What plays there under an older claim is lost and lets go first; an older claim than that is not played.
+        """
+        older = self._playing.get(claim.conversation)
+        if older is not None:
+            if older.claim.epoch >= claim.epoch:
+                return
+            older.halt.ask(Reason.LOST)
+        task = asyncio.create_task(
+            self._play_all(claim, None if older is None else older.task), name=f"lane-{claim.conversation}"
+        )
         self._playing[claim.conversation] = Lane(claim, task)
+
+    def playing(self) -> dict[int, int]:
+        """conversation → epoch of the claim that plays there."""
+        return {conversation: lane.claim.epoch for conversation, lane in self._playing.items()}
+
+    def lose(self, conversation: int, epoch: int) -> None:
+        """This claim is worth nothing any more: end it without a word."""
+        lane = self._playing.get(conversation)
+        if lane is not None and lane.claim.epoch == epoch:
+            lane.halt.ask(Reason.LOST)
+
+    def lose_all(self) -> None:
+        """No claim is worth anything any more."""
+        for lane in self._playing.values():
+            lane.halt.ask(Reason.LOST)
+
+    def halt_turn(self, conversation: int, seq: int, reason: Reason) -> None:
+        """End the turn ``seq`` if it plays there."""
+        lane = self._playing.get(conversation)
+        if lane is not None and lane.claim.seq == seq:
+            lane.halt.ask(reason)
 
     def halt(self, conversation: int, reason: Reason, mark: str = "", before: int = 0) -> Claim | None:
         """End what plays there and return its claim; ``None`` if nothing does.
@@ -87,15 +118,19 @@ class Lanes:
             await asyncio.wait(pending, timeout=_LAST_WORDS)
         return not pending
 
-    async def _play_all(self, claim: Claim) -> None:
+    async def _play_all(self, claim: Claim, older: asyncio.Task[None] | None) -> None:
         lane = self._playing[claim.conversation]
         upcoming: Claim | None = claim
         try:
+            if older is not None:  # two must not write at once, not even to the end of a write under way
+                await asyncio.wait({older})
             while upcoming is not None:
                 if lane.claim is not upcoming:
+                    if lane.halt.lost:
+                        raise Superseded
                     lane.claim, lane.halt = upcoming, Halt()
                 outcome = await self._play(upcoming, lane.halt)
-                upcoming = await self._settle(upcoming, outcome)
+                upcoming = await self._settle(upcoming, outcome, lane.halt)
         except Superseded:
             log.warning("lane lost to another process")
         finally:  # the lane may have been free for a moment and taken up by a newer task already
@@ -110,14 +145,14 @@ class Lanes:
                 raise
             except Exception:  # whatever broke, the lane goes on and the question gets its visible outcome
                 log.exception("turn broke")
-                outcome = await self._turns.explain_breakdown(claim)
+                outcome = await self._turns.explain_breakdown(claim, halt)
             log.info("turn settled", outcome=outcome.value, attempts=claim.attempts, merged=claim.merged)
             self._metrics.settled(outcome)
             for _ in range(claim.merged - 1 if claim.attempts == 1 and not claim.target else 0):
                 self._metrics.settled(Outcome.MERGED)
             return outcome
 
-    async def _settle(self, claim: Claim, outcome: Outcome) -> Claim | None:
+    async def _settle(self, claim: Claim, outcome: Outcome, halt: Halt) -> Claim | None:
         tries = 0
         while True:
             try:
@@ -125,6 +160,8 @@ class Lanes:
             except Superseded:
                 raise
             except StoreError:
+                if halt.lost:
+                    raise Superseded from None
                 log.error("turn not settled yet: the database is away")
                 await asyncio.sleep(_RETRY_STORE[min(tries, len(_RETRY_STORE) - 1)])
                 tries += 1

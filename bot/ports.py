@@ -6,7 +6,7 @@ Protocols live here, with their caller. Every implementation passes the suite of
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
@@ -460,6 +460,7 @@ class Claim:
     the reply's. ``mark`` names the reply for ever. ``parts``: ids shown so far. ``answer`` and ``outcome`` are set
     when the answer was stored already and only has to be shown (state SHOWING). ``attempts`` counts this run.
     For ``AGAIN``, ``seq`` is this turn's own place and ``target`` that of the question it answers again (else 0).
+    ``resumed``: an earlier run was broken off, perhaps by a process that could not say what it had shown.
     """
 
     conversation: int
@@ -483,6 +484,7 @@ class Claim:
     target: int = 0
     stop: bool = False
     overrides: Mapping[str, Any] = field(default_factory=dict)
+    resumed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -559,6 +561,43 @@ class Edited:
     again: Accepted | None = None
 
 
+class SignalKind(StrEnum):
+    """What processes on one store tell each other at once. The rows say the same to whoever did not hear it."""
+
+    STOP = "stop"  # a person wants this turn to stop
+    NEWER = "newer"  # a newer question interrupts it
+    EDITED = "edited"  # its question reads differently now
+    DELETED = "deleted"  # its question is gone
+    SETTINGS = "settings"  # somebody changed a setting
+    FORGOTTEN = "forgotten"  # a workspace was removed
+    SWEEP = "sweep"  # somebody let go of conversations
+    LISTENING = "listening"  # signals come in from now on; earlier ones may have been missed
+    DEAF = "deaf"  # no signals come in
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """``conversation`` and ``seq`` name the running turn that is meant, where one is."""
+
+    kind: SignalKind
+    conversation: int = 0
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A running turn of this process as the store has it.
+
+    ``stop``: somebody wants it to stop. ``stands``: a question that it answers is still there.
+    """
+
+    conversation: int
+    epoch: int
+    seq: int
+    stop: bool
+    stands: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Spent:
     """What ``answers`` completions cost. ``cost``: US dollars, of those whose price is known; ``None`` when of none."""
@@ -573,7 +612,27 @@ class Store(Protocol):
     """Durable truth. Every method is one transaction; raises ``StoreError``. Times are Unix seconds.
 
     A conversation's lane: at most one turn is GENERATING or SHOWING; the others wait as RECEIVED in order of seq.
+    A lane belongs to one process at a time. ``shared``: there may be several, each known to the others by its lease.
     """
+
+    @property
+    def shared(self) -> bool: ...
+
+    async def join(self, lease: float) -> None:
+        """Live under a new name, with a lease of ``lease`` seconds by the store's clock. Lanes held so far are lost."""
+        ...
+
+    async def beat(self) -> bool:
+        """Live for another lease; False when the last one has passed, which is final: join again."""
+        ...
+
+    async def leave(self) -> None:
+        """Let go of every lane: others take them over at once, and what runs there counts as no attempt."""
+        ...
+
+    async def listen(self, hear: Callable[[Signal], None]) -> None:
+        """Pass on what other processes signal, until cancelled. Returns at once where there are none."""
+        ...
 
     async def accept(self, turn: NewTurn, now: float) -> Accepted | None:
         """Claim the event, store the question and queue its turn; ``None`` if the event was accepted before."""
@@ -615,12 +674,34 @@ class Store(Protocol):
         """The turn is over; returns the lane's next claim. With ``merge`` all waiting questions become one turn."""
         ...
 
-    async def resume(self, now: float) -> Sequence[Claim]:
-        """After a start: take over every conversation with unsettled turns and return each lane's head."""
+    async def resume(self, now: float, platforms: Collection[str] | None = None) -> Sequence[Claim]:
+        """Take over every conversation with unsettled turns that no living process owns; returns each lane's head.
+
+        Only those of ``platforms``, where given: another process may serve the others.
+        """
+        ...
+
+    async def running(self) -> Sequence[Running]:
+        """The running turn of every lane of this process."""
+        ...
+
+    async def restart(self, conversation: int, epoch: int, now: float) -> Claim | None:
+        """Claim a running turn of this process anew, for nobody here plays it; ``None`` if ``epoch`` has passed."""
+        ...
+
+    async def is_busy(self, conversation: int) -> bool:
+        """Whether a turn runs there, in whichever process."""
         ...
 
     async def ask_stop(self, conversation: int, seq: int) -> None:
-        """Leave a durable wish that the running turn stop."""
+        """Leave a durable wish that the turns of this reply stop."""
+        ...
+
+    async def ask_halt(self, conversation: int, why: SignalKind, reply: int = 0, before: int = 0) -> bool:
+        """Leave a durable wish that what runs there end, and signal it; False when nothing does.
+
+        Only the reply of turn ``reply`` and only a turn whose place is ``before`` that one, where they are given.
+        """
         ...
 
     async def drop_waiting(self, conversation: int, now: float) -> int:

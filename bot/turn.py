@@ -17,11 +17,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from bot.errors import CompletionFailed, Gone, ParleyError, StoreError, Superseded, TooLarge, Unsent
 from bot.halt import Halt, Reason
+from bot.lease import Lease
 from bot.material import Material, MaterialReader
 from bot.observe.metrics import Metrics
 from bot.observe.receipt import receipt
@@ -48,6 +50,9 @@ from bot.reply.pacing import Pacing
 from bot.reply.status import StatusLine
 from bot.settings.json_answers import problem_with
 
+T = TypeVar("T")
+
+_STORE_AGAIN = 0.5  # seconds between tries of a store that is away
 ATTEMPTS = 3  # runs of one turn before it ends with an explanation instead of another try
 
 INTERRUPTED_TEXT = "I was interrupted several times while answering this. Press Retry and I will try once more."
@@ -115,8 +120,10 @@ class Turns:
         material: MaterialReader,
         pacing: Pacing,
         metrics: Metrics,
+        lease: Lease | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
+        self._lease = lease or Lease()
         self._store = store
         self._completions = completions
         self._platforms = platforms
@@ -127,15 +134,16 @@ class Turns:
 
     async def run(self, claim: Claim, halt: Halt) -> Outcome:
         """Take the claim to its outcome. Raises ``Superseded`` when the lane was lost: then nothing more is written."""
-        stage = await self._open(claim)
+        stage = await self._open(claim, halt)
         try:
             return await self._play(claim, stage, halt)
         except (Gone, Unsent):  # closed to us, or away for longer than anybody waits
             return Outcome.UNDELIVERABLE
         finally:
             await stage.delivery.abandon()
-            with contextlib.suppress(ParleyError):
-                await stage.status.clear()
+            if not halt.lost:  # else the sign is another process's
+                with contextlib.suppress(ParleyError):
+                    await stage.status.clear()
 
     async def show_version(self, view: TurnView, wanted: Callable[[], bool]) -> None:
         """Put the chosen version of a settled answer in place of the one shown.
@@ -143,33 +151,44 @@ class Turns:
         The write may wait for its budget. Raises ``Superseded`` when it is not ``wanted`` any more by then.
         """
         reply = Reply(view.address, view.mark, view.message_id, view.author, direct=view.direct, parts=view.parts)
-        stage = self._stage(reply, None, wanted)
+        stage = self._stage(reply, None, lambda: wanted() and self._may_write())
         controls = Controls(regenerate=True, feedback=True, version=view.version, versions=view.versions)
         await stage.delivery.replace(view.text, (), controls)
 
-    async def explain_breakdown(self, claim: Claim) -> Outcome:
-        """Something of ours broke in the middle: the question still gets its visible outcome."""
+    async def explain_breakdown(self, claim: Claim, halt: Halt) -> Outcome:
+        """Something of ours broke in the middle: the question still gets its visible outcome.
+
+        Raises ``Superseded`` when the lane was lost.
+        """
         try:
-            stage = await self._open(claim)
+            stage = await self._open(claim, halt)
             if not await self._leave_older(claim, stage, Notice(ParleyError.default_text, error=True)):
                 await stage.delivery.replace(ParleyError.default_text, (), Controls(retry=True))
             await stage.status.clear()
+        except Superseded:
+            raise
         except (ParleyError, OSError):
             return Outcome.UNDELIVERABLE
         return Outcome.FAILED
 
     # --- 1. open
 
-    async def _open(self, claim: Claim) -> Stage:
+    async def _open(self, claim: Claim, halt: Halt) -> Stage:
         platform = self._platforms[claim.address.platform]
         parts = claim.parts
-        if claim.attempts > 1 and not parts:
+        if (claim.resumed or claim.attempts > 1) and not parts:
             with contextlib.suppress(ParleyError):
                 parts = tuple(await platform.source(claim.address).posted(claim.mark))
         reply = Reply(claim.address, claim.mark, claim.message_id, claim.author, direct=claim.direct, parts=parts)
-        return self._stage(reply, claim)
+        return self._stage(reply, claim, lambda: not halt.lost and self._may_write())
 
-    def _stage(self, reply: Reply, claim: Claim | None, fence: Callable[[], bool] = lambda: True) -> Stage:
+    def _may_write(self) -> bool:
+        """Asked before every write. Raises ``Unsent`` while only the next beat can tell whether it may."""
+        if not self._lease.stands:
+            raise Unsent("no word from the database for too long")
+        return True
+
+    def _stage(self, reply: Reply, claim: Claim | None, fence: Callable[[], bool]) -> Stage:
         surface = self._platforms[reply.address.platform].surface(reply)
 
         async def keep(ids: Sequence[str]) -> None:
@@ -195,7 +214,11 @@ class Turns:
             return Outcome.INTERRUPTED
         stage.status.set(THINKING)
         try:
-            material = await self._material.read(claim, self._platforms[claim.address.platform].source(claim.address))
+            material = await self._patiently(
+                lambda: self._material.read(claim, self._platforms[claim.address.platform].source(claim.address)), halt
+            )
+        except Superseded:
+            raise
         except StoreError as error:
             await stage.delivery.replace(error.user_text, (), Controls(retry=True))
             return Outcome.FAILED
@@ -203,7 +226,26 @@ class Turns:
             await stage.surface.close(0)
             return Outcome.CANCELLED
         answer = await self._generate(claim, material, stage, halt)
-        return await self._conclude(claim, answer, stage)
+        return await self._conclude(claim, answer, stage, halt)
+
+    async def _patiently(self, ask: Callable[[], Awaitable[T]], halt: Halt) -> T:
+        """Ask the store. Where others may take over, ask again until it is back or the lane is lost.
+
+        A store that takes our beats but not this is not away: then its refusal counts, a lease later.
+        """
+        clock = asyncio.get_running_loop().time
+        since = clock()
+        while True:
+            try:
+                return await ask()
+            except Superseded:
+                raise
+            except StoreError:
+                if not self._lease.is_limited or (self._lease.stands and clock() - since > self._lease.seconds):
+                    raise
+                await asyncio.sleep(_STORE_AGAIN)
+                if halt.lost:
+                    raise Superseded from None
 
     # --- 3. generate
 
@@ -212,12 +254,15 @@ class Turns:
         if claim.stop:
             halt.ask(Reason.PERSON)
         stage.delivery.start(live=material.settings.stream != "final")
-        self._metrics.asked(answer.asked_at - claim.received_at if claim.attempts == 1 else None)
+        is_first_run = claim.attempts == 1 and not claim.resumed
+        self._metrics.asked(answer.asked_at - claim.received_at if is_first_run else None)
         reading = asyncio.create_task(self._ask(claim, answer, stage))
         try:
             halted = await halt.guard(reading)
         except CompletionFailed as failure:
             answer.failure, halted = failure, False
+        if halt.lost:
+            raise Superseded
         stage.delivery.hold()
         if halted:
             answer.halted = halt.reason
@@ -269,7 +314,7 @@ class Turns:
 
     # --- 4. store and 5. finish
 
-    async def _conclude(self, claim: Claim, answer: Answer, stage: Stage) -> Outcome:
+    async def _conclude(self, claim: Claim, answer: Answer, stage: Stage, halt: Halt) -> Outcome:
         outcome = answer.outcome
         self._metrics.completed(answer.finished, answer.failure)
         if outcome is Outcome.CANCELLED:
@@ -282,7 +327,8 @@ class Turns:
         notes = _notes(answer)
         controls = Controls(regenerate=True, feedback=True)
         try:
-            version, versions = await self._store.answered(claim, self._record(claim, answer, notes), self._wall())
+            record = self._record(claim, answer, notes)
+            version, versions = await self._patiently(lambda: self._store.answered(claim, record, self._wall()), halt)
             controls = replace(controls, version=version, versions=versions)
         except Superseded:
             raise

@@ -34,6 +34,7 @@ from bot.desk import Bot
 from bot.errors import ConfigurationError, StoreError
 from bot.intake.access import Access
 from bot.intake.quota import Quota
+from bot.lease import Lease
 from bot.llm import Guide, Switchable
 from bot.material import MaterialReader
 from bot.observe.health import Health
@@ -43,6 +44,7 @@ from bot.ports import Adapter, Check, Completions, Platform, Store
 from bot.preferences import Preferences
 from bot.reply.pacing import Pacing
 from bot.storage import SqlShelf, open_store
+from bot.storage.retention import tend
 from bot.turn import Turns
 
 log = structlog.get_logger("house")
@@ -85,12 +87,15 @@ async def house(
         config.data_dir.mkdir(parents=True, exist_ok=True)
         store, db = await open_store(config.database_url, config.data_dir)
         stack.push_async_callback(store.close)
+        if config.retention_days:
+            stack.callback(asyncio.create_task(tend(db, config.retention_days), name="retention").cancel)
         switch = Switchable(completions or await choose(config))
         stack.push_async_callback(switch.close)
         metrics, health = Metrics(), Health()
         platforms: dict[str, Platform] = {}
         preferences = Preferences(store, lambda: _defaults(config, switch))
         pacing = Pacing()
+        lease = Lease(config.replica_lease) if store.shared else Lease()
         turns = Turns(
             store=store,
             completions=switch,
@@ -98,6 +103,7 @@ async def house(
             material=MaterialReader(store, switch, preferences),
             pacing=pacing,
             metrics=metrics,
+            lease=lease,
         )
         bot = Bot(
             store=store,
@@ -113,6 +119,7 @@ async def house(
             shelves=lambda platform: SqlShelf(db, platform),
             keys=KeyRing(config, switch),
             command_name=config.command_name,
+            lease=lease,
         )
         if modules is None:
             modules = [module for _, module in adapter_modules() if module.configured(config)]

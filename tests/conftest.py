@@ -6,9 +6,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from tests.postgres import Server
 
 _SLOW_MACHINE = [HealthCheck.too_slow]
 
@@ -18,7 +23,10 @@ settings.register_profile("deep", parent=settings.get_profile("default"), max_ex
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "default"))
 
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
-_OURS = ("GROQ_", "LLM_", "SLACK_", "DISCORD_", "WEB_", "LOG_", "DATABASE_URL", "DATA_DIR", "HOST", "PORT", "BOT_NAME")
+_OURS = (
+    "GROQ_", "LLM_", "SLACK_", "DISCORD_", "WEB_", "LOG_", "REPLICA_",
+    "DATABASE_URL", "DATA_DIR", "HOST", "PORT", "BOT_NAME",
+)  # fmt: skip
 
 for name in list(os.environ):  # before any test module makes a client of its own at import
     if name.lower() in _PROXIES or (name.startswith(_OURS) and name != "HOSTNAME"):
@@ -30,3 +38,13 @@ def empty_folder(tmp_path: os.PathLike[str], monkeypatch: pytest.MonkeyPatch) ->
     """The working directory is a new one: no ``.env``, no ``data``."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A real PostgreSQL, the same one for all workers of the run."""
+    from tests.postgres import shared_server  # most runs of a few tests need none
+
+    own = tmp_path_factory.getbasetemp()
+    with shared_server(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) as server:
+        yield server

@@ -74,6 +74,17 @@ class Installations(AsyncInstallationStore):
                 self._remember(name, found)
             return found
 
+    async def newest(self, name: str) -> Installation | None:
+        """As ``at``, with what another process may have written meanwhile, if that can be read now."""
+        remembered = self._known.pop(name, None)
+        try:
+            return await self.at(name)
+        except StoreError:
+            if remembered is None:
+                raise
+            self._remember(name, remembered)
+            return remembered
+
     async def put(self, installation: Installation) -> None:
         """Keep it, in place of an earlier one of the same name. Raises ``StoreError``: it is used all the same."""
         name = name_of(installation)

@@ -1,7 +1,7 @@
 """Tokens that expire: renewed in time, also where nothing happens, each by one call at a time.
 
 Slack takes a refresh token once. Whoever finds a token at its end waits for its renewal; the others are renewed two
-hours ahead, by ``renew_due``.
+hours ahead, by ``renew_due``. Another process may have been faster: what is kept counts, not what is remembered.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Rotation:
     async def _renewed(self, name: str, ahead: float) -> Installation | None:
         """The installation with a token that lives longer than ``ahead``. Raises ``Unsent``."""
         async with self._turns[name]:
-            found = await self._installations.at(name)
+            found = await self._installations.newest(name)
             if found is None or self._rotator is None or not self._ends_within(ahead, found):
                 return found
             try:
@@ -70,6 +70,9 @@ class Rotation:
                 )
             except SlackTokenRotationError as error:
                 word = _word(error)
+                kept = await self._installations.newest(name)
+                if kept is None or kept.bot_refresh_token != found.bot_refresh_token:
+                    return kept
                 if word in _FOR_GOOD and self._ends_within(0.0, found):
                     await self._installations.remove(name)
                     log.warning("a workspace has to install the app again", workspace=name, why=word)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bot.storage.database import Db
 from bot.storage.migrations import upgrade
+from bot.storage.seat import Seat
 from bot.storage.shelf import SqlShelf
 from bot.storage.store import SqlStore
 
@@ -23,4 +24,4 @@ async def open_store(url: str, data_dir: Path) -> tuple[SqlStore, Db]:
     except BaseException:
         await db.close()
         raise
-    return SqlStore(db), db
+    return SqlStore(db, Seat(data_dir) if db.shared else None), db

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from bot.errors import Superseded
 from bot.ports import AnswerRecord, Claim, Outcome, TurnKind, TurnState, TurnView
 from bot.storage import usage
+from bot.storage.claims import lock_lane
 from bot.storage.inserts import upsert
 from bot.storage.schema import conversations, feedback, messages, turns, versions
 from bot.storage.views import turn as view_by_mark
@@ -77,6 +78,7 @@ _TRIM = (
 def answered(connection: Connection, owner: str, claim: Claim, answer: AnswerRecord, now: float) -> tuple[int, int]:
     """See ``Store.answered``. Said twice under one claim, the second one replaces the first."""
     reply = claim.target or claim.seq
+    lock_lane(connection, claim.conversation)
     running = connection.execute(
         _RUNNING,
         {"conversation": claim.conversation, "owner": owner, "epoch": claim.epoch, "reply": reply},
@@ -170,10 +172,12 @@ def choose_version(connection: Connection, mark: str, version: int) -> TurnView 
     row = connection.execute(_VERSION, {"mark": view.mark, "number": version}).first()
     if row is None:
         return None
-    connection.execute(
-        update(messages).where(_m.id == row.id).values(text=row.text, truncated=row.truncated, version=row.version)
+    chosen = connection.execute(
+        update(messages)
+        .where(_m.id == row.id, _m.deleted.is_(False))
+        .values(text=row.text, truncated=row.truncated, version=row.version)
     )
-    return view_by_mark(connection, mark)
+    return view_by_mark(connection, mark) if chosen.rowcount else None
 
 
 @cache

@@ -53,9 +53,21 @@ _CLAIM = (
 )
 
 
-def read_claim(connection: Connection, conversation: int) -> Claim:
-    """The claim on the conversation's running turn. A reply made again keeps the overrides it was first made with."""
+_LOCK = select(_c.id).where(_c.id == bindparam("conversation")).with_for_update()
 
+
+def lock_lane(connection: Connection, conversation: int) -> None:
+    """Wait for whoever changes this conversation now, so that the next statement sees what they left.
+
+    PostgreSQL looks at a row again after it has waited for it, but at all other rows as they were before. SQLite has
+    one writer at a time.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(_LOCK, {"conversation": conversation})
+
+
+def read_claim(connection: Connection, conversation: int, resumed: bool = False) -> Claim:
+    """The claim on the conversation's running turn. A reply made again keeps the overrides it was first made with."""
     row = connection.execute(_CLAIM, {"conversation": conversation}).one()
     return Claim(
         conversation=row.conversation_id,
@@ -79,4 +91,5 @@ def read_claim(connection: Connection, conversation: int) -> Claim:
         target=row.reply_seq if row.kind == TurnKind.AGAIN else 0,
         stop=row.stop,
         overrides={**row.first_overrides, **row.overrides},
+        resumed=resumed,
     )

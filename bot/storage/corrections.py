@@ -68,7 +68,8 @@ def edit_message(
         return None
     places = sorted(message.conversation_id for message in found)
     connection.execute(select(_c.id).where(_c.id.in_(places)).order_by(_c.id).with_for_update())
-    connection.execute(update(messages).where(_m.id.in_([message.id for message in found])).values(text=text))
+    still = _m.id.in_([message.id for message in found]) & _m.deleted.is_(False)
+    connection.execute(update(messages).where(still).values(text=text))
     message = found[0]
     turn = _turn_of(connection, message)
     if turn is None or newest_reply(connection, message.conversation_id) != turn.reply_seq:

@@ -17,13 +17,16 @@ from sqlalchemy import URL, Connection, make_url, text
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from bot.errors import ConfigurationError, StoreError
+from bot.ports import Signal
 from bot.storage.failures import DAMAGED, UNOPENABLE, code_of, translate
 from bot.storage.lock import FileLock
+from bot.storage.signals import say
 from bot.storage.sqlite import sqlite_connections
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
+_LAST_WRITES = 30.0  # seconds; a server that is away would have us wait for ever
 _TROUBLE = (SQLAlchemyError, SqliteError, OSError)
 
 
@@ -35,25 +38,35 @@ class Connections(Protocol):
     async def close(self) -> None: ...
 
 
+class Ear(Protocol):
+    """Hears what other processes on the database signal."""
+
+    async def run(self, hear: Callable[[Signal], None]) -> None: ...
+
+
 class Undo(Exception):
     """Raised by a transaction's function to undo what it did; it reaches the caller of ``Db.tx`` as it is."""
 
 
 class Db:
-    """An open database. Use ``await Db.open(url)``; ``close`` waits for writes under way."""
+    """An open database. Use ``await Db.open(url)``; ``close`` waits for writes under way.
+
+    ``shared``: other processes may have it open too.
+    """
 
     def __init__(self, writer: Connections, readers: Connections, file: FileLock | None = None) -> None:
         self._writer = writer
         self._readers = readers
         self._file = file
+        self._ear: Ear | None = None
         self._writing: set[asyncio.Task[object]] = set()
 
     @classmethod
     async def open(cls, url: str) -> Db:
-        """Open ``sqlite:///path`` or ``postgresql://…`` for this process alone.
+        """Open ``sqlite:///path``, for this process alone, or ``postgresql://…``.
 
-        Raises ``ConfigurationError`` when the database is in use by another process, unreadable, read-only or
-        not there, and when the URL is none of the two.
+        Raises ``ConfigurationError`` when the file is in use by another process, when the database is unreadable,
+        read-only or not there, and when the URL is none of the two.
         """
         try:
             parsed = make_url(url)
@@ -83,12 +96,14 @@ class Db:
 
     @classmethod
     async def _open_server(cls, url: URL) -> Db:
+        from bot.storage.listener import Listener
         from bot.storage.postgresql import postgresql_connections
 
         writer, readers = postgresql_connections(url.set(drivername="postgresql+asyncpg"))
         db = cls(writer, readers)
+        db._ear = Listener(url, lambda payload: db.tx(say, payload))
         try:
-            held = await readers.lock()
+            await readers.run(lambda connection: connection.execute(text("SELECT 1")).scalar())
         except _TROUBLE as error:
             await db.close()
             raise ConfigurationError(
@@ -96,12 +111,16 @@ class Db:
                 f"the database server does not let us in ({code_of(error) or type(error).__name__})",
                 "Check its address, user, password and database name.",
             ) from error
-        if not held:
-            await db.close()
-            raise ConfigurationError(
-                "DATABASE_URL", "another process works on this database", "Stop the other one first."
-            )
         return db
+
+    @property
+    def shared(self) -> bool:
+        return self._ear is not None
+
+    async def listen(self, hear: Callable[[Signal], None]) -> None:
+        """Pass on what other processes signal, until cancelled; returns at once where there can be none."""
+        if self._ear is not None:
+            await self._ear.run(hear)
 
     async def tx(self, function: Callable[[Connection, *Ts], T], *args: *Ts) -> T:
         """Run ``function(connection, *args)`` in one write transaction. Raises ``StoreError``."""
@@ -126,7 +145,7 @@ class Db:
     async def close(self) -> None:
         """Idempotent."""
         if self._writing:
-            await asyncio.wait(self._writing)
+            await asyncio.wait(self._writing, timeout=_LAST_WRITES)
         await self._readers.close()
         await self._writer.close()
         if self._file is not None:

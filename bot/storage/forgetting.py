@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, delete, func, or_, select
 
+from bot.ports import SignalKind
 from bot.storage.schema import conversations, feedback, settings, turns
+from bot.storage.signals import notify
 
 _TOGETHER = 50  # conversations a transaction
 
@@ -25,3 +27,4 @@ def forget_settings(connection: Connection, platform: str, workspace: str) -> No
     place = f"{platform}:{workspace}"
     inside = func.substr(settings.c.scope, 1, len(place) + 1) == f"{place}:"
     connection.execute(delete(settings).where(or_(settings.c.scope == place, inside)))
+    notify(connection, SignalKind.FORGOTTEN)

@@ -7,16 +7,17 @@ row that is locked already: a turn that arrives meanwhile is either seen here or
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import groupby, takewhile
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, case, or_, select, update
 
 from bot.errors import Superseded
 from bot.ports import Claim, Outcome, TurnKind, TurnState
 from bot.storage.claims import read_claim
-from bot.storage.schema import IS_UNSETTLED, conversations, turns
+from bot.storage.replicas import sweep
+from bot.storage.schema import IS_UNSETTLED, conversations, replicas, turns
 
 _c, _t = conversations.c, turns.c
 
@@ -101,10 +102,23 @@ def _merge(connection: Connection, conversation: int, earlier: list[int], carrie
     )
 
 
-LEFT = (
-    select(_t.conversation_id, _t.seq)
+_LIVES = select(replicas.c.id).where(replicas.c.id == _c.owner).exists()
+_NOBODYS = or_(_c.owner.is_(None), and_(_c.owner != bindparam("own"), ~_LIVES))
+_UNSETTLED_SOMEWHERE = select(_t.conversation_id).where(IS_UNSETTLED)
+
+
+def left(platforms: Collection[str] | None, most: int) -> Any:
+    """Select the conversations to take over, ``most`` of them, and lock them; those that somebody has locked wait."""
+    statement = select(_c.id).where(_c.id.in_(_UNSETTLED_SOMEWHERE), _NOBODYS).order_by(_c.id).limit(most)
+    if platforms is not None:
+        statement = statement.where(_c.platform.in_(sorted(platforms)))
+    return statement.with_for_update(of=conversations, skip_locked=True)
+
+
+_HEADS = (
+    select(_t.conversation_id, _t.seq, _t.state)
     .join(conversations, _c.id == _t.conversation_id)
-    .where(IS_UNSETTLED, or_(_c.owner.is_(None), _c.owner != bindparam("own")))
+    .where(IS_UNSETTLED, _c.id.in_(bindparam("found", expanding=True)), _NOBODYS)
     .order_by(_t.conversation_id, case((_t.state == TurnState.RECEIVED, 1), else_=0), _t.seq)
 )
 _TAKE_OVER = (
@@ -123,13 +137,40 @@ _RESTART = (
 )
 
 
-def resume(connection: Connection, owner: str, now: float) -> list[Claim]:
-    """See ``Store.resume``. Every other owner is dead: one process at a time has this database open."""
-    left = connection.execute(LEFT, {"own": owner}).all()
-    heads = [next(rows) for _, rows in groupby(left, key=lambda row: row.conversation_id)]
+def take_over(
+    connection: Connection, owner: str, now: float, platforms: Collection[str] | None, most: int
+) -> list[Claim]:
+    """Own ``most`` of the conversations that no living process owns, and claim the head of each.
+
+    PostgreSQL looks at a row again after it has waited for it, but at other tables as they were before: so what
+    was found is asked for once more under its lock.
+    """
+    sweep(connection)
+    found = list(connection.execute(left(platforms, most), {"own": owner}).scalars())
+    if not found:
+        return []
+    rows = connection.execute(_HEADS, {"own": owner, "found": found}).all()
+    heads = [next(each) for _, each in groupby(rows, key=lambda row: row.conversation_id)]
     if not heads:
         return []
     places = [{"conversation": head.conversation_id, "place": head.seq, "own": owner, "at": now} for head in heads]
     connection.execute(_TAKE_OVER, [{k: place[k] for k in ("conversation", "place", "own")} for place in places])
     connection.execute(_RESTART, [{k: place[k] for k in ("conversation", "place", "at")} for place in places])
-    return [read_claim(connection, head.conversation_id) for head in heads]
+    return [read_claim(connection, head.conversation_id, head.state != TurnState.RECEIVED) for head in heads]
+
+
+_RENEW = (
+    update(conversations)
+    .where(_c.id == bindparam("conversation"), _c.owner == bindparam("own"), _c.epoch == bindparam("fence"))
+    .values(epoch=_c.epoch + 1)
+    .returning(_c.leased_seq)
+)
+
+
+def restart(connection: Connection, owner: str, conversation: int, epoch: int, now: float) -> Claim | None:
+    """See ``Store.restart``."""
+    place = connection.execute(_RENEW, {"conversation": conversation, "own": owner, "fence": epoch}).scalar()
+    if place is None:
+        return None
+    connection.execute(_RESTART, {"conversation": conversation, "place": place, "at": now})
+    return read_claim(connection, conversation, resumed=True)

@@ -11,13 +11,13 @@ from bot.errors import ConfigurationError
 if sys.platform == "win32":
     import msvcrt
 
-    def _seize(descriptor: int) -> None:
+    def seize(descriptor: int) -> None:
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
 
 else:
     import fcntl
 
-    def _seize(descriptor: int) -> None:
+    def seize(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
@@ -36,7 +36,7 @@ class FileLock:
                 "Choose a folder that this process may write to, or correct its permissions.",
             ) from error
         try:
-            _seize(self._descriptor)
+            seize(self._descriptor)
         except OSError as error:
             self.release()
             raise ConfigurationError(

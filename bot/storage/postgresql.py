@@ -1,19 +1,31 @@
-"""PostgreSQL: one pool for writing and reading. Loaded only when the database is one, for it costs the start time."""
+"""PostgreSQL: one pool for writing and reading. Loaded only when the database is one, for it costs the start time.
+
+After a restart of the server, or a cut by what stands in between, the pool is full of dead connections. So one that
+has rested is looked at before it is used; looking each time would cost every turn several milliseconds.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from typing import TypeVar, TypeVarTuple
+from typing import Any, TypeVar, TypeVarTuple
 
-from sqlalchemy import URL, Connection, text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+import asyncpg  # type: ignore[import-untyped]  # it has no types
+from sqlalchemy import URL, Connection, event
+from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 _WAIT = 5.0  # seconds until a server that does not answer is taken as not there
 _QUEUE = 30.0  # seconds that a transaction waits for a connection of the pool
-_ADVISORY_LOCK = 0x5061_726C_6579  # "Parley"
+_RESTED = 0.3  # seconds; no server restarts in less
+_LONGEST = 60.0  # seconds of a statement; a server that cannot be reached any more says nothing
+
+
+class ServerAway(OSError):
+    """The driver's own word for it comes through SQLAlchemy as it is when a connection is made."""
 
 
 class PostgresqlConnections:
@@ -21,22 +33,16 @@ class PostgresqlConnections:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self._session: AsyncConnection | None = None
-
-    async def lock(self) -> bool:
-        """Hold the database for this process, until ``close``; False when another process does."""
-        self._session = await self._engine.connect()
-        return bool(await self._session.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _ADVISORY_LOCK}))
 
     async def run(self, function: Callable[[Connection, *Ts], T], *args: *Ts) -> T:
         """Run ``function(connection, *args)`` in one transaction."""
-        async with self._engine.begin() as connection:
-            return await connection.run_sync(lambda sync: function(sync, *args))
+        try:
+            async with self._engine.begin() as connection:
+                return await connection.run_sync(lambda sync: function(sync, *args))
+        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise ServerAway(str(getattr(error, "sqlstate", ""))) from error
 
     async def close(self) -> None:
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
         await self._engine.dispose()
 
 
@@ -47,10 +53,31 @@ def postgresql_connections(url: URL) -> tuple[PostgresqlConnections, PostgresqlC
         pool_size=10,
         max_overflow=0,
         pool_timeout=_QUEUE,
-        pool_pre_ping=False,
         hide_parameters=True,
         # A frozen process must not keep rows locked.
-        connect_args={"server_settings": {"idle_in_transaction_session_timeout": "10000"}, "timeout": _WAIT},
+        connect_args={
+            "server_settings": {"idle_in_transaction_session_timeout": "10000"},
+            "timeout": _WAIT,
+            "command_timeout": _LONGEST,
+        },
     )
+    _look_at_rested(engine)
     readers = engine.execution_options(isolation_level="AUTOCOMMIT")
     return PostgresqlConnections(engine), PostgresqlConnections(readers)
+
+
+def _look_at_rested(engine: AsyncEngine) -> None:
+    dialect, driver = engine.dialect, engine.dialect.dbapi
+    trouble: type[Exception] = getattr(driver, "Error", OSError)
+
+    @event.listens_for(engine.sync_engine, "checkin")
+    def _rest(_connection: Any, record: Any) -> None:
+        record.info["rests_since"] = time.monotonic()
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def _look(connection: Any, record: Any, _proxy: Any) -> None:
+        if time.monotonic() - record.info.get("rests_since", time.monotonic()) > _RESTED:
+            try:
+                dialect.do_ping(connection)
+            except (trouble, OSError):
+                raise InvalidatePoolError from None

@@ -8,9 +8,10 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, select
 
-from bot.ports import Level, Scope, SettingRow
+from bot.ports import Level, Scope, SettingRow, SignalKind
 from bot.storage.inserts import upsert
 from bot.storage.schema import settings
+from bot.storage.signals import notify
 
 _s = settings.c
 
@@ -45,8 +46,10 @@ def write(connection: Connection, scope: Scope, values: Mapping[str, Any], set_b
         connection.execute(delete(settings).where(_s.level == scope.level, _s.scope == scope.id, _s.key.in_(cleared)))
     if kept:
         connection.execute(_upsert(connection.dialect.name), kept)
+    notify(connection, SignalKind.SETTINGS)
 
 
 def reset(connection: Connection, scope: Scope) -> int:
     """See ``Store.reset_settings``."""
+    notify(connection, SignalKind.SETTINGS)
     return connection.execute(delete(settings).where(_s.level == scope.level, _s.scope == scope.id)).rowcount

@@ -17,6 +17,7 @@ from bot.storage.visits import Readers, Visited, Writer
 
 _WAIT = 5.0  # seconds that SQLite waits for a lock held from outside (a backup, a shell)
 _READERS = 2
+_LOG_KEPT = 16 * 1024 * 1024  # bytes that the write-ahead log keeps once its content is in the file
 
 
 def sqlite_connections(url: URL) -> tuple[Writer, Readers]:
@@ -25,7 +26,15 @@ def sqlite_connections(url: URL) -> tuple[Writer, Readers]:
 
 
 def _writer(url: URL) -> Visited:
-    engine = _engine(url, "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON")
+    engine = _engine(
+        url,
+        "auto_vacuum=INCREMENTAL",  # counts only in a file that has no tables yet
+        "journal_mode=WAL",
+        f"journal_size_limit={_LOG_KEPT}",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "secure_delete=ON",
+    )
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:

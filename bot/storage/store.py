@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from bot.events import Address, Author, File
@@ -17,8 +18,11 @@ from bot.ports import (
     Edited,
     NewTurn,
     Outcome,
+    Running,
     Scope,
     SettingRow,
+    Signal,
+    SignalKind,
     Spent,
     StoredMessage,
     TurnView,
@@ -30,30 +34,68 @@ from bot.storage import (
     forgetting,
     history,
     lanes,
+    replicas,
     settings,
     turns,
     usage,
     views,
     vitals,
+    wishes,
 )
 from bot.storage.database import Db, Undo
+from bot.storage.seat import Seat
+
+_TOGETHER = 20  # lanes that are taken over in one transaction, where others wait to take over too
 
 
 class SqlStore:
     """The store of this process. Conversations name it as their owner by a name that no other process has."""
 
-    def __init__(self, db: Db, wall: Callable[[], float] = time.time) -> None:
+    def __init__(self, db: Db, seat: Seat | None = None, wall: Callable[[], float] = time.time) -> None:
         self._db = db
+        self._seat = seat
         self._wall = wall
         self._me = secrets.token_hex(8)
+        self._lease = 0.0
+
+    # --- among other processes
+
+    @property
+    def shared(self) -> bool:
+        return self._db.shared
+
+    async def join(self, lease: float) -> None:
+        if self.shared:
+            name = secrets.token_hex(8)
+            await self._db.tx(replicas.join, name, lease, self._seat.former if self._seat is not None else "")
+            self._me, self._lease = name, lease
+            if self._seat is not None:
+                self._seat.take(name)
+
+    async def beat(self) -> bool:
+        return not self.shared or await self._db.tx(replicas.beat, self._me, self._lease)
+
+    async def leave(self) -> None:
+        await self._db.tx(replicas.leave, self._me)
+
+    async def listen(self, hear: Callable[[Signal], None]) -> None:
+        await self._db.listen(hear)
 
     # --- turns
 
     async def accept(self, turn: NewTurn, now: float) -> Accepted | None:
+        me = self._me
         try:
-            return await self._db.tx(turns.accept, self._me, turn, now)
+            accepted = await self._db.tx(turns.accept, me, turn, now)
         except Undo:
             return None
+        return self._given(me, accepted)
+
+    def _given(self, me: str, accepted: Accepted | None) -> Accepted | None:
+        """What was claimed under a name that has been given up meanwhile is somebody else's to play."""
+        if accepted is None or me == self._me:
+            return accepted
+        return replace(accepted, claim=None)
 
     async def shown(self, claim: Claim, parts: Sequence[str]) -> None:
         await self._db.tx(turns.shown, self._me, claim, parts)
@@ -64,11 +106,28 @@ class SqlStore:
     async def settle(self, claim: Claim, outcome: Outcome, now: float, merge: bool = True) -> Claim | None:
         return await self._db.tx(lanes.settle, self._me, claim, outcome, now, merge)
 
-    async def resume(self, now: float) -> Sequence[Claim]:
-        return await self._db.tx(lanes.resume, self._me, now)
+    async def resume(self, now: float, platforms: Collection[str] | None = None) -> Sequence[Claim]:
+        if not self.shared:
+            return await self._db.tx(lanes.take_over, self._me, now, platforms, -1)
+        claims: list[Claim] = []
+        while some := await self._db.tx(lanes.take_over, self._me, now, platforms, _TOGETHER):
+            claims += some
+        return claims
+
+    async def running(self) -> Sequence[Running]:
+        return await self._db.read(replicas.running, self._me)
+
+    async def restart(self, conversation: int, epoch: int, now: float) -> Claim | None:
+        return await self._db.tx(lanes.restart, self._me, conversation, epoch, now)
+
+    async def is_busy(self, conversation: int) -> bool:
+        return await self._db.read(wishes.is_busy, conversation)
 
     async def ask_stop(self, conversation: int, seq: int) -> None:
-        await self._db.tx(turns.ask_stop, conversation, seq)
+        await self._db.tx(wishes.ask_stop, self._me, conversation, seq)
+
+    async def ask_halt(self, conversation: int, why: SignalKind, reply: int = 0, before: int = 0) -> bool:
+        return await self._db.tx(wishes.ask_halt, conversation, why, reply, before)
 
     async def drop_waiting(self, conversation: int, now: float) -> int:
         return await self._db.tx(turns.drop_waiting, conversation, now)
@@ -106,10 +165,12 @@ class SqlStore:
         again: Callable[[TurnView], NewTurn | None] = lambda _: None,
         now: float = 0.0,
     ) -> Edited | None:
+        me = self._me
         try:
-            return await self._db.tx(corrections.edit_message, self._me, address, message_id, text, again, now)
+            edited = await self._db.tx(corrections.edit_message, me, address, message_id, text, again, now)
         except Undo:
             return None
+        return edited and replace(edited, again=self._given(me, edited.again))
 
     async def delete_message(self, address: Address, message_id: str) -> TurnView | None:
         return await self._db.tx(corrections.delete_message, address, message_id, self._wall())
@@ -164,3 +225,5 @@ class SqlStore:
 
     async def close(self) -> None:
         await self._db.close()
+        if self._seat is not None:
+            self._seat.leave()

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, func, or_, select, update
+from sqlalchemy import Connection, bindparam, case, func, select, update
 
 from bot.errors import Superseded
 from bot.ports import Accepted, Claim, NewTurn, Outcome, TurnKind, TurnState
-from bot.storage.claims import mark_of, read_claim
+from bot.storage.claims import lock_lane, mark_of, read_claim
 from bot.storage.database import Undo
 from bot.storage.inserts import Insert, insert_into
 from bot.storage.schema import FIRST_SEQ, conversations, messages, turns
@@ -204,6 +204,7 @@ _SHOWN = (
 
 def shown(connection: Connection, owner: str, claim: Claim, parts: Sequence[str]) -> None:
     """See ``Store.shown``."""
+    lock_lane(connection, claim.conversation)
     done = connection.execute(
         _SHOWN,
         {
@@ -216,19 +217,6 @@ def shown(connection: Connection, owner: str, claim: Claim, parts: Sequence[str]
     )
     if done.rowcount == 0:
         raise Superseded
-
-
-def ask_stop(connection: Connection, conversation: int, seq: int) -> None:
-    """See ``Store.ask_stop``."""
-    connection.execute(
-        update(turns)
-        .where(
-            _t.conversation_id == conversation,
-            or_(_t.seq == seq, _t.reply_seq == seq),
-            _t.state != TurnState.SETTLED,
-        )
-        .values(stop=True)
-    )
 
 
 def drop_waiting(connection: Connection, conversation: int, now: float) -> int:

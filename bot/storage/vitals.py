@@ -21,6 +21,7 @@ def counts(connection: Connection) -> dict[str, int]:
 
 def check(connection: Connection, owner: str) -> None:
     """See ``Store.check``. The row is written to the log on disk, then gone before anyone sees it."""
-    connection.execute(insert(replicas), {"id": owner, "until": 0.0})
-    connection.execute(select(replicas.c.until).where(replicas.c.id == owner)).one()
-    connection.execute(delete(replicas).where(replicas.c.id == owner))
+    row = f"{owner} checks"
+    connection.execute(insert(replicas), {"id": row, "until": 0.0})
+    connection.execute(select(replicas.c.until).where(replicas.c.id == row)).one()
+    connection.execute(delete(replicas).where(replicas.c.id == row))

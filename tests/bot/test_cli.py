@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import os
 import subprocess
@@ -13,6 +15,7 @@ import pytest
 from bot import cli
 from bot.errors import ConfigurationError, StoreFull
 from bot.version import VERSION
+from tests.postgres import Server
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -30,7 +33,8 @@ def test_help_names_every_command_with_examples(tmp_path: Path) -> None:
     shown = command("--help", folder=tmp_path)
     assert shown.returncode == 0
     assert all(
-        word in shown.stdout for word in ("run", "doctor", "migrate", "docs", "version", "examples:", "PORT=9000")
+        word in shown.stdout
+        for word in ("run", "doctor", "migrate", "backup", "vacuum", "docs", "version", "examples:", "PORT=9000")
     )
 
 
@@ -77,6 +81,55 @@ def test_migrate_makes_the_database_and_may_be_said_again(tmp_path: Path) -> Non
         assert (ended.returncode, ended.stderr) == (0, "")
         assert ended.stdout == "The database is up to date.\n"
     assert (tmp_path / "data" / "parley.db").is_file()
+
+
+def test_an_installation_is_moved_to_postgresql_once(tmp_path: Path, postgresql: Server) -> None:
+    command("migrate", folder=tmp_path)
+    with contextlib.ExitStack() as stack:
+        runner = stack.enter_context(asyncio.Runner())
+        database = postgresql.database(empty=True)
+        url = runner.run(database.__aenter__())
+        stack.callback(lambda: runner.run(database.__aexit__(None, None, None)))
+        moved = command("migrate", "--to", url, folder=tmp_path)
+        assert (moved.returncode, moved.stderr) == (0, "")
+        *tables, last = moved.stdout.splitlines()
+        assert {line.split()[0] for line in tables} >= {"conversations", "messages", "turns"}
+        assert f"parley:***@127.0.0.1:{postgresql.port}/" in last
+        assert "Set DATABASE_URL" in last
+        assert command("migrate", folder=tmp_path, DATABASE_URL=url).stdout == "The database is up to date.\n"
+        backup = command("backup", "copy.db", folder=tmp_path, DATABASE_URL=url)
+        assert (backup.returncode, "pg_dump" in backup.stderr) == (2, True)
+        assert command("migrate", "--to", url, folder=tmp_path, DATABASE_URL=url).returncode == 2
+        everything = [*tables, last, backup.stderr]
+    assert [line for line in everything if postgresql.password in line] == []
+
+
+def test_a_move_that_cannot_begin_ends_with_2_and_one_that_fails_with_1(tmp_path: Path) -> None:
+    missing = command("migrate", "--to", "postgresql://u:hunter2@127.0.0.1:1/d", folder=tmp_path)
+    assert (missing.returncode, missing.stdout) == (2, "")
+    assert missing.stderr.startswith("parley: DATABASE_URL: there is no file data/parley.db")
+    command("migrate", folder=tmp_path)
+    closed = command("migrate", "--to", "postgresql://u:hunter2@127.0.0.1:1/d", folder=tmp_path)
+    assert closed.returncode == 2
+    assert closed.stderr.startswith("parley: --to: the database server does not let us in")
+    file = tmp_path / "data" / "parley.db"
+    file.write_bytes(file.read_bytes()[:8192] + b"\xff" * 8192)
+    damaged = command("migrate", "--to", "postgresql://u:hunter2@127.0.0.1:1/d", folder=tmp_path)
+    assert (damaged.returncode, len(damaged.stderr.splitlines())) == (1, 1)
+    assert "hunter2" not in missing.stderr + closed.stderr + damaged.stderr
+
+
+def test_backup_and_vacuum_tell_what_they_did(tmp_path: Path) -> None:
+    command("migrate", folder=tmp_path)
+    copied = command("backup", "copy.db", folder=tmp_path)
+    assert (copied.returncode, copied.stderr) == (0, "")
+    assert copied.stdout.startswith("copy.db: 0.")
+    assert (tmp_path / "copy.db").is_file()
+    rewritten = command("vacuum", folder=tmp_path)
+    assert (rewritten.returncode, rewritten.stderr) == (0, "")
+    assert rewritten.stdout.endswith("MiB now.\n")
+    nowhere = command("backup", "no/copy.db", folder=tmp_path)
+    assert (nowhere.returncode, nowhere.stderr.split(":")[1]) == (2, " FILE")
 
 
 def test_docs_writes_what_is_out_of_date_and_check_only_tells(

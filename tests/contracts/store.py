@@ -322,7 +322,7 @@ class CrashContract:
         claim = await begin(house.store, asked("m1", overrides={"seed": 3}))
         await house.store.shown(claim, ["p1", "p2"])
         (resumed,) = await (store := await house.crash()).resume(9.0)
-        assert resumed == dataclasses.replace(claim, attempts=2, epoch=resumed.epoch, parts=("p1", "p2"))
+        assert resumed == dataclasses.replace(claim, attempts=2, epoch=resumed.epoch, parts=("p1", "p2"), resumed=True)
         assert resumed.epoch > claim.epoch
         assert texts(await store.question(resumed.conversation, resumed.seq, resumed.merged)) == ["question m1"]
         (third,) = await (await house.crash()).resume(9.0)

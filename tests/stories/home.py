@@ -23,6 +23,7 @@ from bot.wiring import House, house, listening, living
 from tests.emulators.llm import LlmEmulator
 
 PATIENCE = 15.0
+BOTH = ("sqlite", "postgresql")  # a story module's ``ENGINES``
 
 
 def config(folder: Path, llm: LlmEmulator | None, **changes: Any) -> Config:

@@ -33,6 +33,8 @@ WRONG = [
     ("LOG_FORMAT", "xml", "Set auto, console or json."),
     ("USER_TURNS_PER_MINUTE", "-1", "Set a whole number from 0 to 1000."),
     ("SHUTDOWN_GRACE", "inf", "Set a number from 0 to 600."),
+    ("REPLICA_LEASE", "0", "Set a number from 1 to 300."),
+    ("RETENTION_DAYS", "-1", "Set a whole number from 0 to 36500."),
     ("WEB_ENABLED", "perhaps", "Set true or false."),
     ("WEB_ENABLED", "false", "it is off and no platform is configured. Set WEB_ENABLED=true, or a platform's tokens."),
     ("WEB_TOKEN", "tulip", "it is too short"),

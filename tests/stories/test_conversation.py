@@ -6,8 +6,9 @@ from pathlib import Path
 
 from bot.wiring import House
 from tests.emulators.llm import LlmEmulator, Script
-from tests.stories.home import Person, home, person
+from tests.stories.home import BOTH, Person, home, person
 
+ENGINES = BOTH
 LONG = "One sentence after another, calmly. " * 40
 
 
@@ -270,14 +271,14 @@ async def test_an_answer_that_misses_its_schema_says_so_beside_it(ana: Person, l
 
 
 async def test_after_a_restart_the_thread_goes_on_with_its_history_and_settings(
-    tmp_path: Path, llm: LlmEmulator
+    tmp_path: Path, llm: LlmEmulator, database_url: str
 ) -> None:
     llm.scripts.extend([Script(text="First."), Script(text="Second.")])
-    async with home(tmp_path, llm) as before, person(before) as ana:
+    async with home(tmp_path, llm, database_url=database_url) as before, person(before) as ana:
         await ana.commands("set temperature 0.3")
         root = await ana.says("@Parley one")
         await ana.answer(root)
-    async with home(tmp_path, llm) as after, person(after, "Ana") as ana:
+    async with home(tmp_path, llm, database_url=database_url) as after, person(after, "Ana") as ana:
         await ana.says("two", thread=root["id"])
         await ana.answer(root)
         assert [m["text"] for m in await ana.thread(root)] == ["First.", "two", "Second."]

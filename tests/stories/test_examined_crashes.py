@@ -1,6 +1,6 @@
 """Deaths at points where a doing is half done: what was accepted still gets its one outcome, and nothing older is lost.
 
-Real processes on a real database file; what is killed is killed with SIGKILL.
+Real processes on a real database; what is killed is killed with SIGKILL.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ import httpx
 import pytest
 
 from tests.emulators.llm import LlmEmulator, Script
-from tests.stories.home import PATIENCE, Person, person
+from tests.stories.home import BOTH, PATIENCE, Person, person
 from tests.stories.process import Process, running
 
+ENGINES = BOTH
 LONG = "One sentence after another, calmly. " * 40
 SLOW = Script(text=LONG, rate=60)
 Start = Callable[..., AbstractAsyncContextManager[Process]]
@@ -45,12 +46,18 @@ sys.exit(main(["run"]))
 
 
 @pytest.fixture
-def start(tmp_path: Path, llm: LlmEmulator) -> Start:
+def start(tmp_path: Path, llm: LlmEmulator, database_url: str) -> Start:
     """Starts the bot on the same folder each time; with ``pull``, one that dies as it says."""
 
     def one(pull: str = "", **variables: str) -> AbstractAsyncContextManager[Process]:
         program = ("-c", CABLE.format(pull=pull)) if pull else ()
-        given = {"GROQ_API_KEY": llm.key, "LLM_BASE_URL": llm.url, "DATA_DIR": str(tmp_path), **variables}
+        given = {
+            "GROQ_API_KEY": llm.key,
+            "LLM_BASE_URL": llm.url,
+            "DATA_DIR": str(tmp_path),
+            "DATABASE_URL": database_url,
+            **variables,
+        }
         return running(tmp_path, *program, **given)
 
     return one

@@ -9,8 +9,9 @@ from adapters.web.inbound import place
 from bot.ports import TurnState
 from bot.wiring import House
 from tests.emulators.llm import LlmEmulator, Script
-from tests.stories.home import Person
+from tests.stories.home import BOTH, Person
 
+ENGINES = BOTH
 LONG = "One sentence after another, calmly. " * 40
 
 

@@ -1,6 +1,6 @@
 """Whatever crashes, whenever: after the next start every accepted question has its one answer, in its message.
 
-Real processes on a real database file; what is killed is killed with SIGKILL.
+Real processes on a real database; what is killed is killed with SIGKILL.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from bot.events import Address
 from bot.storage import SqlShelf, open_store
 from tests.emulators.llm import LlmEmulator, Script
 from tests.stories.crashing import POINTS
-from tests.stories.home import PATIENCE, Person, person
+from tests.stories.home import BOTH, PATIENCE, Person, person
 from tests.stories.process import Process, running
 
+ENGINES = BOTH
 LONG = "One sentence after another, calmly. " * 40
 SLOW = Script(text=LONG, rate=60)
 SOME = 150  # characters: by then the room has kept the message itself; its first moments may be made again
@@ -30,12 +31,18 @@ WHOLE = "The whole answer, from its **first** word to its last."
 
 
 @pytest.fixture
-def start(tmp_path: Path, llm: LlmEmulator) -> Callable[..., AbstractAsyncContextManager[Process]]:
+def start(tmp_path: Path, llm: LlmEmulator, database_url: str) -> Callable[..., AbstractAsyncContextManager[Process]]:
     """Starts the bot on the same folder each time; with a point, one that dies there."""
 
     def one(point: str = "", **variables: str) -> AbstractAsyncContextManager[Process]:
         program = ("-m", "tests.stories.crashing", point) if point else ()
-        given = {"GROQ_API_KEY": llm.key, "LLM_BASE_URL": llm.url, "DATA_DIR": str(tmp_path), **variables}
+        given = {
+            "GROQ_API_KEY": llm.key,
+            "LLM_BASE_URL": llm.url,
+            "DATA_DIR": str(tmp_path),
+            "DATABASE_URL": database_url,
+            **variables,
+        }
         return running(tmp_path, *program, **given)
 
     return one
@@ -290,10 +297,10 @@ async def begun_question(start: Start, llm: LlmEmulator) -> tuple[dict[str, Any]
 
 
 async def test_a_question_deleted_just_before_the_crash_is_not_answered_and_its_beginning_goes(
-    tmp_path: Path, start: Start, llm: LlmEmulator
+    tmp_path: Path, start: Start, llm: LlmEmulator, database_url: str
 ) -> None:
     root, second = await begun_question(start, llm)
-    store, _ = await open_store("", tmp_path)
+    store, _ = await open_store(database_url, tmp_path)
     await store.delete_message(Address("web", "local", "general", root["id"]), second["id"])
     await store.close()
     async with start() as process, person(process) as ana:
@@ -303,11 +310,11 @@ async def test_a_question_deleted_just_before_the_crash_is_not_answered_and_its_
 
 
 async def test_a_deletion_that_the_bot_was_not_told_of_any_more_takes_the_answer_away_after_the_start(
-    tmp_path: Path, start: Start, llm: LlmEmulator
+    tmp_path: Path, start: Start, llm: LlmEmulator, database_url: str
 ) -> None:
     root, second = await begun_question(start, llm)
     llm.default = SLOW
-    store, db = await open_store("", tmp_path)
+    store, db = await open_store(database_url, tmp_path)
     shelf = SqlShelf(db, "web")
     row: Any = json.loads(json.dumps(await shelf.get("message", second["id"])))
     row["it"] |= {"deleted": True, "owed": "deletion", "text": ""}
@@ -370,14 +377,14 @@ async def test_a_grace_too_short_hands_the_answer_over_to_the_next_start(start: 
 
 
 async def test_a_person_who_pressed_stop_just_before_the_crash_does_not_get_the_answer_after_all(
-    start: Start, llm: LlmEmulator, tmp_path: Path
+    start: Start, llm: LlmEmulator, tmp_path: Path, database_url: str
 ) -> None:
     llm.default = SLOW
     async with start() as process, person(process) as ana:
         root = await ana.says("@Parley tell me")
         await ana.begins(root)
         await process.end()
-    store, _ = await open_store("", tmp_path)
+    store, _ = await open_store(database_url, tmp_path)
     view = await store.newest_turn(Address("web", "local", "general", root["id"]))
     assert view is not None
     await store.ask_stop(view.conversation, view.seq)

@@ -8,9 +8,11 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func, select
 
 from bot.errors import ConfigurationError
+
+_LOCK = 0x5061_726C_6579  # "Parley"
 
 
 def scripts() -> Config:
@@ -28,6 +30,8 @@ def newest() -> str | None:
 
 def migrate(connection: Connection) -> None:
     """Run what is missing. Raises ``ConfigurationError`` for tables made by a newer version of the program."""
+    if connection.dialect.name == "postgresql":  # of several processes that start together, one migrates
+        connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
     config = scripts()
     config.attributes["connection"] = connection
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.bot.storage.houses import ENGINES, SqlHouse, make_template, open_house
+from tests.postgres import Server
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +23,14 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-async def house(engine: str, template: Path, tmp_path: Path) -> AsyncIterator[SqlHouse]:
-    house = await open_house(engine, template, tmp_path / "data")
+def server(engine: str, request: pytest.FixtureRequest) -> Server | None:
+    """The server to make databases on, where the engine has one."""
+    found: Server | None = request.getfixturevalue("postgresql") if engine == "postgresql" else None
+    return found
+
+
+@pytest.fixture
+async def house(engine: str, template: Path, tmp_path: Path, server: Server | None) -> AsyncIterator[SqlHouse]:
+    house = await open_house(engine, template, tmp_path / "data", server)
     yield house
-    await house.db.close()
+    await house.end()

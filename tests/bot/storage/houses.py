@@ -1,18 +1,16 @@
-"""The databases that the contract is run on. PostgreSQL joins in when TEST_POSTGRES_URL names an empty one."""
+"""The databases that the contract is run on: a SQLite file, and a database of a real PostgreSQL."""
 
 from __future__ import annotations
 
-import os
 import shutil
+from contextlib import AsyncExitStack
 from pathlib import Path
-
-from sqlalchemy import Connection, text
 
 from bot.ports import Store
 from bot.storage import Db, open_store
+from tests.postgres import Server
 
-POSTGRES = os.environ.get("TEST_POSTGRES_URL", "")
-ENGINES = ["sqlite", *(["postgresql"] if POSTGRES else [])]
+ENGINES = ("sqlite", "postgresql")
 
 
 class SqlHouse:
@@ -23,6 +21,7 @@ class SqlHouse:
     def __init__(self, url: str) -> None:
         self.url = url
         self.db: Db
+        self.afterwards = AsyncExitStack()
 
     async def open(self) -> Store:
         self.store, self.db = await open_store(self.url, Path("unused"))
@@ -33,6 +32,11 @@ class SqlHouse:
         await self.db.close()
         return await self.open()
 
+    async def end(self) -> None:
+        """Closed, and the server's database dropped."""
+        await self.db.close()
+        await self.afterwards.aclose()
+
 
 async def make_template(folder: Path) -> Path:
     """A migrated, empty SQLite file to copy: migrating takes longer than most tests."""
@@ -42,20 +46,16 @@ async def make_template(folder: Path) -> Path:
     return folder / "parley.db"
 
 
-async def open_house(engine: str, template: Path, folder: Path) -> SqlHouse:
+async def open_house(engine: str, template: Path, folder: Path, server: Server | None = None) -> SqlHouse:
+    """A house on a new database: of ``server``, or a copy of the SQLite file ``template`` in ``folder``."""
     if engine == "postgresql":
-        house = SqlHouse(POSTGRES)
-        db = await Db.open(POSTGRES)
-        await db.tx(_empty)
-        await db.close()
+        assert server is not None
+        afterwards = AsyncExitStack()
+        house = SqlHouse(await afterwards.enter_async_context(server.database()))
+        house.afterwards = afterwards
     else:
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copy(template, folder / "parley.db")
         house = SqlHouse(f"sqlite:///{folder / 'parley.db'}")
     await house.open()
     return house
-
-
-def _empty(connection: Connection) -> None:
-    connection.execute(text("DROP SCHEMA public CASCADE"))
-    connection.execute(text("CREATE SCHEMA public"))

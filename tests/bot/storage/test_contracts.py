@@ -10,10 +10,11 @@ from hypothesis import Phase, settings
 
 from bot.ports import Shelf
 from bot.storage import SqlShelf
-from tests.bot.storage.houses import ENGINES, SqlHouse, open_house
+from tests.bot.storage.houses import SqlHouse, open_house
 from tests.contracts.shelf import ShelfContract
 from tests.contracts.store import House, StoreContract
 from tests.contracts.store_machine import LaneMachine
+from tests.postgres import Server
 
 
 class TestSqlStore(StoreContract):
@@ -30,17 +31,17 @@ class TestSqlShelf(ShelfContract):
         return SqlShelf(house.db, "slack")
 
 
-def _machine(engine: str, template: Path, folder: Path) -> Any:
+def _machine(engine: str, template: Path, folder: Path, server: Server | None) -> Any:
     class Machine(LaneMachine):
         opened = 0
 
         async def open_house(self) -> House:
             type(self).opened += 1
-            return await open_house(engine, template, folder / f"{self.opened}")
+            return await open_house(engine, template, folder / f"{self.opened}", server)
 
         async def close_house(self, house: House) -> None:
             assert isinstance(house, SqlHouse)
-            await house.db.close()
+            await house.end()
 
     # Without shrinking: on real files it takes minutes, and forty steps can be read as they are.
     phases = (Phase.explicit, Phase.reuse, Phase.generate)
@@ -49,6 +50,7 @@ def _machine(engine: str, template: Path, folder: Path) -> Any:
     return Machine.TestCase
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_lanes_never_run_two_turns_and_never_lose_one(engine: str, template: Path, tmp_path: Path) -> None:
-    _machine(engine, template, tmp_path)().runTest()
+def test_lanes_never_run_two_turns_and_never_lose_one(
+    engine: str, template: Path, tmp_path: Path, server: Server | None
+) -> None:
+    _machine(engine, template, tmp_path, server)().runTest()

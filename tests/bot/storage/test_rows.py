@@ -13,7 +13,7 @@ from bot.events import File
 from bot.ports import Usage
 from bot.storage.claims import mark_of
 from bot.storage.history import HISTORY
-from bot.storage.lanes import LEFT
+from bot.storage.lanes import left as what_is_left
 from bot.storage.packed import storable
 from bot.storage.schema import feedback, usage
 from tests.bot.storage.houses import SqlHouse, open_house
@@ -93,7 +93,7 @@ async def test_reading_history_and_finding_what_was_left_need_no_scan(template: 
 
     history = await house.db.read(plan, HISTORY, {"conversation": 1, "before": 9, "most": 50})
     assert "(conversation_id=? AND seq>? AND seq<?)" in history
-    left = await house.db.read(plan, LEFT, {"own": "me"})
+    left = await house.db.read(plan, what_is_left({"web"}, -1), {"own": "me"})
     assert "turn_unsettled" in left
     assert "SCAN" not in history
     assert "TEMP B-TREE" not in history

@@ -1,0 +1,303 @@
+"""Several processes on one PostgreSQL: each message has its one outcome, whichever of them dies, freezes or leaves.
+
+Real processes beside a strict Slack, which sends what happens to the one that a story names.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg  # type: ignore[import-untyped]  # it comes without types
+import pytest
+import pytest_asyncio
+
+from tests.adapters.slack.conversing import is_final, markdown, under
+from tests.emulators.llm import LlmEmulator, Script
+from tests.emulators.slack import Message, Slack
+from tests.postgres import Cluster, Server
+from tests.stories.process import Process, running
+
+LEASE = 3.0
+PATIENCE = 45.0  # seconds: a lease and a tick, on a machine that is slow and shared
+LONG = "One sentence after another, calmly. " * 60
+SLOW = Script(text=LONG, rate=15)  # half a minute: long enough on any machine
+WHOLE = "The whole answer, from its first word to its last."
+
+
+@dataclass
+class Town:
+    """One Slack, one provider, one database; processes come and go. ``heard_by`` is the one that Slack sends to."""
+
+    slack: Slack
+    llm: LlmEmulator
+    database: str
+    folder: Path
+
+    @contextlib.asynccontextmanager
+    async def replica(self, name: str, **variables: str) -> AsyncIterator[Process]:
+        folder = self.folder / name
+        folder.mkdir()
+        given = {
+            **self.slack.environment(),
+            "SLACK_MODE": "http",
+            "SLACK_APP_TOKEN": "",
+            "GROQ_API_KEY": self.llm.key,
+            "LLM_BASE_URL": self.llm.url,
+            "DATABASE_URL": self.database,
+            "REPLICA_LEASE": f"{LEASE}",
+            "SHUTDOWN_GRACE": "5",
+            **variables,
+        }
+        async with running(folder, **given) as process:
+            yield process
+
+    def hears(self, process: Process) -> None:
+        """What happens from now on is sent to this process."""
+        assert self.slack.webhooks is not None
+        self.slack.webhooks.url = f"{process.url}/slack/events"
+
+    async def asks(self, text: str, thread: str | None = None) -> Message:
+        return await self.slack.says("ada", self.slack.general, f"<@{self.slack.bot.id}> {text}", thread)
+
+    def replies(self, root: Message) -> list[Message]:
+        return self.slack.replies(root.channel, root.thread_ts or root.ts)
+
+    def texts(self, root: Message) -> list[str]:
+        return [markdown(message) for message in self.replies(root)]
+
+    async def begun(self, root: Message, number: int = 1) -> Message:
+        """The reply, once some of its text can be seen."""
+        await self.until(lambda: len(self.replies(root)) >= number and markdown(self.replies(root)[number - 1]))
+        return self.replies(root)[number - 1]
+
+    async def answered(self, root: Message, text: str, number: int = 1) -> Message:
+        def done() -> bool:
+            found = self.replies(root)[number - 1 : number]
+            return bool(found) and markdown(found[0]) == text and is_final(found[0])
+
+        try:
+            await self.until(done)
+        except TimeoutError:
+            pytest.fail(f"the thread reads {self.texts(root)!r}, sins {self.slack.sins}")
+        return self.replies(root)[number - 1]
+
+    async def begins(self, process: Process, text: str) -> Message:
+        """Ask in this process; the question, once some of the answer can be seen."""
+        self.hears(process)
+        root = await self.asks(text)
+        await self.begun(root)
+        return root
+
+    async def tells(self, words: str, root: Message) -> None:
+        await self.slack.says("ada", self.slack.general, f"<@{self.slack.bot.id}> {words}", root.ts)
+        await self.slack.settled()
+
+    async def is_done(self, root: Message, number: int = 1) -> None:
+        await self.until(lambda: is_final(self.replies(root)[number - 1]))
+
+    def notes(self, root: Message) -> str:
+        """What stands below the text of the first reply."""
+        found = [block for block in under(self.replies(root)[0]) if block["type"] == "context"]
+        return " ".join(element["text"] for block in found for element in block["elements"])
+
+    async def until(self, holds: Any) -> None:
+        await self.slack.until(holds, PATIENCE)
+
+
+@pytest_asyncio.fixture
+async def town(tmp_path: Path, llm: LlmEmulator, postgresql: Server) -> AsyncIterator[Town]:
+    async with Slack() as slack, postgresql.database() as database:
+        slack.use_http("http://127.0.0.1:9/slack/events")
+        yield Town(slack, llm, database, tmp_path)
+
+
+async def test_killed_in_the_middle_of_an_answer_another_process_completes_the_same_message(town: Town) -> None:
+    town.llm.scripts.append(SLOW)
+    town.llm.default = Script(text=WHOLE)
+    async with town.replica("one") as one, town.replica("two") as two:
+        town.hears(one)
+        root = await town.asks("tell me")
+        begun = await town.begun(root)
+        await one.end(signal.SIGKILL)
+        town.hears(two)
+        waiting = await town.asks("and this?", root.ts)
+        reply = await town.answered(root, WHOLE)
+        assert reply.ts == begun.ts
+        await town.answered(waiting, WHOLE, 2)
+        assert await two.outcomes(2) == {"answered": 2}
+    assert len(town.replies(root)) == 2
+    assert len(town.llm.seen) == 3
+
+
+async def test_frozen_for_longer_than_its_lease_a_process_writes_nothing_into_what_was_taken_over(town: Town) -> None:
+    town.llm.scripts.append(SLOW)
+    town.llm.default = Script(text=WHOLE)
+    async with town.replica("one") as one, town.replica("two") as two:
+        town.hears(one)
+        root = await town.asks("tell me")
+        begun = await town.begun(root)
+        one.handle.send_signal(signal.SIGSTOP)
+        reply = await town.answered(root, WHOLE)
+        sights = len(reply.sights)
+        one.handle.send_signal(signal.SIGCONT)
+        second = await town.asks("and now?", root.ts)  # it lives again, under another name
+        await town.answered(second, WHOLE, 2)
+        assert reply.ts == begun.ts
+        assert len(reply.sights) == sights
+        assert len(town.replies(root)) == 2
+        assert "stopped" not in await one.outcomes()
+        assert (await two.outcomes(1))["answered"] >= 1
+
+
+async def test_told_to_go_a_process_hands_over_at_once_and_does_not_wait_for_its_lease(town: Town) -> None:
+    town.llm.scripts.append(SLOW)
+    town.llm.default = Script(text=WHOLE)
+    names = {"REPLICA_LEASE": "300", "SHUTDOWN_GRACE": "0.1"}
+    async with town.replica("two", **names) as two:
+        async with town.replica("one", **names) as one:
+            town.hears(one)
+            root = await town.asks("tell me")
+            begun = await town.begun(root)
+        assert (await town.answered(root, WHOLE)).ts == begun.ts
+        assert await two.outcomes(1) == {"answered": 1}
+    assert len(town.llm.seen) == 2
+
+
+async def test_what_people_do_reaches_the_process_that_writes_the_answer(town: Town) -> None:
+    async with town.replica("one") as one, town.replica("two") as two:
+        # A person stops it.
+        town.llm.scripts.append(SLOW)
+        stopped = await town.begins(one, "tell me")
+        town.hears(two)
+        await town.tells("stop", stopped)
+        await town.is_done(stopped)
+        assert "Stopped." in town.notes(stopped)
+        assert len(town.texts(stopped)[0]) < len(LONG) / 2
+
+        # The question reads differently.
+        town.llm.scripts.extend([SLOW, Script(text="To the new words.")])
+        edited = await town.begins(one, "a question")
+        town.hears(two)
+        await town.slack.edits("ada", edited, edited.text + " with more words")
+        await town.answered(edited, "To the new words.")
+
+        # The question is taken back.
+        town.llm.scripts.append(SLOW)
+        deleted = await town.begins(one, "a mistake")
+        town.hears(two)
+        await town.slack.deletes("ada", deleted)
+        await town.until(lambda: not town.replies(deleted))
+
+        # A newer question interrupts it, where that is the setting; or is turned away.
+        town.llm.scripts.append(SLOW)
+        interrupted = await town.begins(one, "first")
+        town.hears(two)
+        await town.tells("!set busy interrupt", interrupted)
+        town.llm.scripts.append(SLOW)
+        second = await town.asks("second", interrupted.ts)
+        await town.until(lambda: len(town.replies(second)) == 2 and town.texts(second)[1])
+        assert "Stopped for a newer question." in town.notes(interrupted)
+        await town.tells("!set busy ignore", interrupted)
+        await town.asks("third", interrupted.ts)
+        await town.until(lambda: [n for n in town.slack.ephemerals("ada") if "still answering" in n.text])
+        await town.tells("stop", interrupted)
+        await town.is_done(interrupted, 2)
+    assert len(town.replies(interrupted)) == 2
+
+
+async def test_a_setting_changed_in_another_process_counts_for_the_next_answer(town: Town) -> None:
+    async with town.replica("one", REPLICA_LEASE="300") as one, town.replica("two", REPLICA_LEASE="300") as two:
+        root = await town.begins(one, "one")
+        await town.answered(root, town.llm.default.text)
+        town.hears(two)
+        await town.tells("!set temperature 0.3", root)
+        town.hears(one)
+
+        async def counts() -> bool:
+            await town.answered(await town.asks("and?", root.ts), town.llm.default.text, len(town.replies(root)) + 1)
+            return bool(town.llm.seen[-1].body.get("temperature") == 0.3)
+
+        async with asyncio.timeout(PATIENCE):  # the signal comes a moment after the command's answer
+            while not await counts():
+                pass
+
+
+# --- the database away
+
+
+@pytest.fixture
+async def cluster() -> AsyncIterator[Cluster]:
+    """A server of this story's own, which keeps what it has committed when it crashes."""
+    it = await asyncio.to_thread(Cluster.make)
+    try:
+        await asyncio.to_thread(it.start)
+        yield it
+    finally:
+        await asyncio.to_thread(it.remove)
+
+
+@pytest_asyncio.fixture
+async def own_town(tmp_path: Path, llm: LlmEmulator, cluster: Cluster) -> AsyncIterator[Town]:
+    assert cluster.server is not None
+    door = await asyncpg.connect(cluster.server.url("postgres"))
+    await door.execute("CREATE DATABASE town")
+    await door.execute("ALTER DATABASE town SET synchronous_commit = on")
+    await door.close()
+    async with Slack() as slack:
+        slack.use_http("http://127.0.0.1:9/slack/events")
+        yield Town(slack, llm, cluster.server.url("town"), tmp_path)
+
+
+async def test_while_the_database_is_away_slack_is_told_to_send_again_and_nothing_more_is_written(
+    own_town: Town, cluster: Cluster
+) -> None:
+    town = own_town
+    town.llm.scripts.append(Script(text=LONG, rate=15))
+    town.llm.default = Script(text=WHOLE)
+    async with town.replica("one") as one:
+        root = await town.begins(one, "tell me")
+        reply = town.replies(root)[0]
+        await asyncio.to_thread(cluster.end, signal.SIGQUIT)
+        late = await town.asks("and this?", root.ts)
+        await town.slack.settled()
+        delivery = next(d for d in reversed(town.slack.deliveries.all) if d.event.get("ts") == late.ts)
+        assert not delivery.acked
+        await asyncio.sleep(LEASE * 1.2)
+        sights = len(reply.sights)
+        await asyncio.sleep(LEASE)
+        assert len(reply.sights) == sights
+        await asyncio.to_thread(cluster.start)
+        await town.answered(root, WHOLE)
+        assert town.replies(root)[0].ts == reply.ts
+
+        async def taken() -> bool:
+            again = town.slack.deliveries.repeat(delivery)
+            await again.done.wait()
+            return again.acked
+
+        async with asyncio.timeout(PATIENCE):
+            while not await taken():
+                pass
+        await town.answered(late, WHOLE, 2)
+        assert await one.outcomes(2) == {"answered": 2}
+
+
+async def test_a_database_that_restarts_within_the_lease_costs_a_running_answer_nothing(
+    own_town: Town, cluster: Cluster
+) -> None:
+    town = own_town
+    town.llm.scripts.append(Script(text=LONG, rate=120))
+    async with town.replica("one", REPLICA_LEASE="120") as one:
+        root = await town.begins(one, "tell me")
+        await asyncio.to_thread(cluster.end, signal.SIGQUIT)
+        await asyncio.to_thread(cluster.start)
+        await town.answered(root, LONG.strip())
+        assert await one.outcomes(1) == {"answered": 1}
+    assert len(town.llm.seen) == 1
+    assert town.notes(root) == ""
