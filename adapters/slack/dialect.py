@@ -15,9 +15,10 @@ from bot.replies import Budget, Dialect, Toll, Way
 
 PART_LIMIT = 9_000  # a native stream holds about 10,600 bytes, the blocks of a message 13,200 characters together
 HARD_LIMIT = 12_000  # characters of Markdown in one message
-_NOTIFICATION = 280  # characters; the message itself is in the blocks
+_NOTIFICATION = 3_500  # bytes; an edit whose text is longer than 4,000 is refused
 
 _PING = re.compile(r"<(!(?:channel|here|everyone|subteam|group)\b|@(?=[UWB][A-Z0-9]{2}))", re.IGNORECASE)
+_UNFINISHED_WORD = re.compile(r"\s+\S{0,80}\Z|&[a-z]{0,3}\Z")
 _UNFINISHED_PING = re.compile(r"<(?:![A-Za-z]{0,8}|@[A-Za-z0-9]{0,3})?\Z")
 
 START = Budget("chat.startStream", rate=1 / 15, burst=16, reserve=1)
@@ -52,10 +53,12 @@ def escape(text: str) -> str:
 
 
 def notification(text: str) -> str:
-    """The beginning of a reply for notifications and screen readers, which read no blocks."""
-    words = " ".join(text[: 4 * _NOTIFICATION].split())
-    clipped = words if len(words) <= _NOTIFICATION else words[: _NOTIFICATION - 1] + "…"
-    return escape(clipped) or "…"
+    """The words of a reply for notifications and screen readers, which read no blocks: all of it where it fits."""
+    words = escape(text.strip())
+    if len(words.encode(errors="replace")) > _NOTIFICATION:
+        head = words.encode(errors="replace")[: _NOTIFICATION - 3].decode(errors="ignore")
+        words = _UNFINISHED_WORD.sub("", head) + "…"
+    return words or "…"
 
 
 def way(name: str, team: str, channel: str, *budgets: Budget) -> Way:

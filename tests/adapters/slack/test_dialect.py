@@ -53,10 +53,17 @@ def test_the_budgets_stay_within_what_slack_grants_in_any_minute() -> None:
         assert budget.burst + 60 * budget.rate <= most + 1e-9, budget.name
 
 
-def test_the_notification_is_plain_and_escaped() -> None:
-    shown = dialect.notification("a <!channel> & more " * 100)
+def test_the_notification_is_the_whole_text_escaped() -> None:
+    assert dialect.notification("One & two\n\n- <!channel>\n") == "One &amp; two\n\n- &lt;!channel&gt;"
+    assert dialect.notification("  ") == "…"
+
+
+@given(st.text(max_size=9_000) | st.text("a <&", min_size=2_000, max_size=9_000))
+def test_a_long_notification_is_cut_within_what_an_edit_may_carry(text: str) -> None:
+    shown = dialect.notification(text)
+    assert 0 < len(shown.encode(errors="replace")) <= 3_500
     assert "<" not in shown
-    assert len(shown) < 1_000
+    assert re.search(r"&(?!amp;|lt;|gt;)", shown) is None
 
 
 @given(
