@@ -17,6 +17,7 @@ from bot.errors import ParleyError
 
 _KNOWN = 10_000
 _FRESH = 3_600.0  # seconds a profile counts
+_REFUSED = 60.0  # seconds before a profile that was refused is asked for again
 _PATIENCE = 0.7  # seconds an event waits for names
 
 
@@ -26,6 +27,7 @@ class Directory:
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
         self._known: OrderedDict[str, tuple[Profile, float]] = OrderedDict()
+        self._refused: OrderedDict[str, float] = OrderedDict()
         self._asked: dict[str, asyncio.Task[None]] = {}
 
     async def profiles(self, users: Iterable[str]) -> Mapping[str, Profile]:
@@ -48,7 +50,8 @@ class Directory:
             await asyncio.wait(asked)
 
     def _is_fresh(self, user: str) -> bool:
-        return user in self._known and self._known[user][1] > time.monotonic()
+        until = self._known[user][1] if user in self._known else 0.0
+        return max(until, self._refused.get(user, 0.0)) > time.monotonic()
 
     def _ask(self, user: str) -> asyncio.Task[None]:
         task = self._asked.get(user)
@@ -61,6 +64,9 @@ class Directory:
         try:
             answer = await self._calls.call("users.info", user=user)
         except ParleyError:
+            self._refused[user] = time.monotonic() + _REFUSED
+            if len(self._refused) > _KNOWN:
+                self._refused.popitem(last=False)
             return
         self._known[user] = profile_in(answer.get("user") or {}, self._calls.team), time.monotonic() + _FRESH
         self._known.move_to_end(user)

@@ -257,3 +257,14 @@ async def test_a_thread_without_streams_is_answered_by_edits(talk: Talk) -> None
         await talk.until(lambda: talk.replies(second))
         await talk.settled()
         assert len(talk.slack.calls_of("chat.startStream")) == 1, "what the channel refuses is not tried again"
+
+
+async def test_a_profile_that_is_refused_is_not_asked_for_at_every_message(talk: Talk) -> None:
+    talk.slack.fault("users.info", 100, error="missing_scope")
+    async with talk.bot():
+        root = await talk.asks("one")
+        await talk.answered(root, talk.llm.default.text)
+        await talk.slack.says("ada", talk.slack.general, "two", root.ts)
+        await talk.answered(root, talk.llm.default.text, 2)
+    assert len(talk.slack.calls_of("users.info")) == 1
+    assert talk.slack.ada.id in talk.llm.seen[-1].body["messages"][-1]["content"]
