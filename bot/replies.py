@@ -6,7 +6,7 @@ another way (a native stream, an edit, a new message) without text being lost or
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -111,6 +111,10 @@ class Way:
     tolls: tuple[Toll, ...]
 
 
+def _nothing(notes: Sequence[str]) -> int:
+    return 0
+
+
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """A platform's markup and limits, as data.
@@ -119,6 +123,7 @@ class Dialect:
     ``part_limit`` is in that unit and bounds the model's text of one part, repair marks included; ``render``
     turns a part's Markdown into what the platform is sent and must itself stay within the platform's hard
     limit. ``spacing``: least seconds between two previews of one message. ``live``: previews are shown at all.
+    ``weigh_notes``: how much of ``part_limit`` notes take from the part that they stand under.
     """
 
     name: str
@@ -127,6 +132,7 @@ class Dialect:
     render: Callable[[str], str]
     spacing: float
     live: bool = True
+    weigh_notes: Callable[[Sequence[str]], int] = _nothing
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,13 @@ leaves code as it is. Budgets stay within the five writes in five seconds that a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from adapters.discord.tables import Shape, is_row, is_ruler, shown
 from bot.replies import Budget, Dialect, Toll, Way
 
-PART_LIMIT = 1_800  # what is left of the hard limit is for rendering and notes
 HARD_LIMIT = 2_000
+PART_LIMIT = HARD_LIMIT
 
 GLOBAL_KEY = "discord:global"
 CREATE = Budget("create", rate=0.95, burst=1, reserve=0)
@@ -46,6 +46,15 @@ _NAMED = re.compile(r"<(?=@[!&]?\d)")
 def render(text: str) -> str:
     """At most ``HARD_LIMIT`` characters of what people read, for texts of at most ``PART_LIMIT``."""
     return within(text, HARD_LIMIT)
+
+
+def weigh(text: str) -> int:
+    """As Discord counts, by code points; what may have to be taken apart takes a character more."""
+    return len(text) + text.count("@") + text.count("|")
+
+
+def weigh_notes(notes: Sequence[str]) -> int:
+    return sum(len(note) + len("\n-# ") for note in notes)
 
 
 def within(text: str, limit: int) -> str:
@@ -159,4 +168,4 @@ def way(name: str, budget: Budget, place: str, *, counts: bool = True) -> Way:
     return Way(name, (toll, Toll(GLOBAL, GLOBAL_KEY)) if counts else (toll,))
 
 
-DISCORD = Dialect("discord", part_limit=PART_LIMIT, weigh=len, render=render, spacing=1.0)
+DISCORD = Dialect("discord", part_limit=PART_LIMIT, weigh=weigh, render=render, spacing=1.0, weigh_notes=weigh_notes)

@@ -109,7 +109,7 @@ class Delivery:
         Raises ``ValueError`` when no visible text came; the caller has ``replace`` for that.
         """
         await self._stop_writer()
-        self._draft.finish(whole)
+        self._draft.finish(whole, self._surface.dialect.weigh_notes(notes))
         await self._settle(self._draft.sealed, notes, controls)
 
     async def replace(self, text: str, notes: Sequence[str] = (), controls: Controls | None = None) -> None:
@@ -117,7 +117,7 @@ class Delivery:
         await self._stop_writer()
         draft = Draft(self._surface.dialect)
         draft.add(text)
-        draft.finish()
+        draft.finish(room=self._surface.dialect.weigh_notes(notes))
         await self._settle(draft.sealed, notes, controls)
 
     async def abandon(self) -> None:

@@ -71,8 +71,9 @@ class Draft:
         for start in range(0, len(text), self._limit):
             self._take(text[start : start + self._limit])
 
-    def finish(self, whole: bool = True) -> None:
-        """No more text comes. Not ``whole``: it was broken off, so bold and the like that is open is closed too."""
+    def finish(self, whole: bool = True, room: int = 0) -> None:
+        """No more text comes. Not ``whole``: it was broken off, so bold and the like that is open is closed too.
+        ``room``: what the last part leaves of the limit for something else, if it can."""
         if self._finished:
             return
         self._finished = True
@@ -81,7 +82,7 @@ class Draft:
         if self._starting:
             self._open()
         while not self._starting:
-            self._seal_last(whole)
+            self._seal_last(whole, self._limit - min(room, self._limit // 2))
         self.trail += self._gap
         self._gap = ""
 
@@ -129,13 +130,13 @@ class Draft:
         self._begin(text[found.end :], found)
         self._open()
 
-    def _seal_last(self, whole: bool) -> None:
+    def _seal_last(self, whole: bool, limit: int) -> None:
         text = self._text()
         take_lines(self._blocks, text)
         body = text.rstrip()
         tail = settled_tail(text, body, self._blocks, whole)
-        if self._weigh(body) + self._weigh(tail) > self._limit:
-            self._seal(text, cut(text, len(self._head), self._limit, self._weigh))
+        if self._weigh(body) + self._weigh(tail) > limit:
+            self._seal(text, cut(text, len(self._head), limit, self._weigh))
             return
         self.sealed.append(Part(body + tail, len(self._head), len(tail), self._gap))
         self._begin("", Cut(0))

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.discord.controls import content, nonce, notice_texts, pressed
-from adapters.discord.dialect import HARD_LIMIT, PART_LIMIT, escape, render
+from adapters.discord.dialect import DISCORD, HARD_LIMIT, PART_LIMIT, escape, render, weigh
 from bot.events import Action
 from bot.replies import Controls, Notice
+from bot.reply.draft import Draft
 
 SNIPPETS = st.sampled_from(
     [
@@ -113,9 +114,20 @@ def test_a_note_is_small_print_below_the_text() -> None:
     assert content("Text.", ("Stopped.",), None, "m")["content"] == "Text.\n-# Stopped."
 
 
-def test_a_full_part_leaves_room_for_a_note() -> None:
-    shown = content("x" * PART_LIMIT, ("Cut off at the token limit.",), None, "m")["content"]
-    assert shown.endswith("\n-# Cut off at the token limit.")
+def test_a_full_message_and_a_note_become_two_that_show_both_whole() -> None:
+    notes = ("Cut off at the token limit.", "Two older messages were left out.")
+    draft = Draft(DISCORD)
+    draft.add("word " * 399)
+    draft.finish(room=DISCORD.weigh_notes(notes))
+    first, last = (part.text for part in draft.sealed)
+    assert content(first, (), None, "m")["content"] + " " + last == ("word " * 399).strip()
+    assert content(last, notes, None, "m")["content"] == f"{last}\n-# {notes[0]}\n-# {notes[1]}"
+
+
+@given(TEXTS)
+def test_what_has_to_be_taken_apart_was_weighed_before(text: str) -> None:
+    taken_apart = text.replace("||", "\\|\\|").replace("@everyone", "@\u200beveryone").replace("<@", "<\u200b@")
+    assert len(taken_apart) <= weigh(text)
 
 
 def test_buttons_carry_the_reply_they_stand_under() -> None:

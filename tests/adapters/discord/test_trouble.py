@@ -17,7 +17,7 @@ from tests.emulators.discord import Discord, Message, Permission
 from tests.emulators.llm import LlmEmulator, Script
 
 TALE = "".join(f"Sentence number {number} of the tale. " for number in range(45)).strip()
-CODE = "```python\n" + "\n".join(f"print({number:04})" for number in range(165)) + "\n```"
+CODE = "```python\n" + "\n".join(f"print({number:04})" for number in range(330)) + "\n```"
 
 
 def together(talk: Talk, root: Message) -> str:
@@ -94,9 +94,19 @@ async def test_a_thread_somebody_else_made_meanwhile_is_used(talk: Talk) -> None
         await talk.answered(root, "Found you.")
 
 
-async def test_a_code_block_at_the_limit_stays_code_in_every_part(talk: Talk) -> None:
+@pytest.mark.parametrize("length", [1_990, 2_000])
+async def test_what_fits_into_one_message_comes_in_one(talk: Talk, length: int) -> None:
+    text = f"```\n{'x' * (length - 8)}\n```"
     async with talk.bot():
-        assert 1_990 <= len(CODE) < 2_000
+        talk.llm.default = Script(text=text, rate=2_000)
+        root = await talk.asks("code, please")
+        await talk.answered(root, text)
+        assert len(talk.replies(root)) == 1
+
+
+async def test_a_code_block_over_the_limit_stays_code_in_every_part(talk: Talk) -> None:
+    async with talk.bot():
+        assert 2_000 < len(CODE) < 4_000
         talk.llm.default = Script(text=CODE, rate=2_000)
         root = await talk.asks("code, please")
         await talk.until(lambda: len(talk.replies(root)) == 2 and is_final(talk.replies(root)[-1]))

@@ -40,6 +40,18 @@ def test_splitting_loses_nothing_and_every_part_fits(text: str, limit: int, weig
     assert all(part.body.strip() for part in draft.sealed)
 
 
+@given(texts, st.integers(64, 400), st.sampled_from(WEIGHS), st.integers(0, 500))
+def test_the_last_part_leaves_the_room_that_is_wanted_and_still_nothing_is_lost(
+    text: str, limit: int, weigh: Weigh, room: int
+) -> None:
+    draft = Draft(dialect(limit, weigh))
+    draft.add(text)
+    draft.finish(room=room)
+    assert rebuild(draft.sealed, draft.trail) == as_joined(text)
+    assert all(weigh(part.text) <= limit for part in draft.sealed)
+    assert all(weigh(part.text) <= limit - min(room, limit // 2) for part in draft.sealed[-1:])
+
+
 @given(texts, st.lists(st.integers(1, 30)), st.integers(64, 300))
 def test_parts_do_not_depend_on_how_deltas_were_cut(text: str, sizes: list[int], limit: int) -> None:
     at_once, in_pieces, by_character = (drafted(deltas, limit) for deltas in ([text], pieces(text, sizes), list(text)))

@@ -93,10 +93,16 @@ def describe_guild_briefly(guild: Guild) -> Json:
     answer |= {"discovery_splash": None, "description": None, "banner": None, "vanity_url_code": None, "region": ""}
     answer |= {"afk_channel_id": None, "afk_timeout": 300, "verification_level": 0, "nsfw_level": 0, "mfa_level": 0}
     answer |= {"default_message_notifications": 0, "explicit_content_filter": 0, "application_id": None}
-    answer |= {"system_channel_id": None, "system_channel_flags": 0, "rules_channel_id": None, "emojis": []}
+    answer |= {"system_channel_id": None, "system_channel_flags": 0, "rules_channel_id": None}
     answer |= {"public_updates_channel_id": None, "premium_tier": 0, "premium_subscription_count": 0, "stickers": []}
     answer |= {"preferred_locale": guild.locale, "features": [], "incidents_data": None, "max_members": 500_000}
+    answer["emojis"] = [_emoji(guild, number) for number in range(guild.emojis)]
     return answer | {"roles": [describe_role(role) for role in guild.roles.values()]}
+
+
+def _emoji(guild: Guild, number: int) -> Json:
+    answer: Json = {"id": str(int(guild.id) + number + 1), "name": f"emoji_{number}", "roles": [], "animated": False}
+    return answer | {"require_colons": True, "managed": False, "available": True}
 
 
 def readable(state: State, message: Message) -> bool:

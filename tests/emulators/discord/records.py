@@ -49,7 +49,8 @@ class Member:
 
 @dataclass(slots=True)
 class Guild:
-    """A guild; its @everyone role has the guild's own id. ``blocked_words``: refused by auto-moderation."""
+    """A guild; its @everyone role has the guild's own id. ``blocked_words``: refused by auto-moderation. ``emojis``:
+    how many it has of its own."""
 
     id: str
     name: str
@@ -60,6 +61,7 @@ class Guild:
     locale: str = "en-US"
     blocked_words: set[str] = field(default_factory=set)
     active_threads: int | None = None
+    emojis: int = 0
 
     @property
     def everyone(self) -> Role:
