@@ -15,7 +15,7 @@ from typing import Any, ParamSpec, TypeVar
 Result = TypeVar("Result")
 Given = ParamSpec("Given")
 
-STUCK_AFTER = 5.0  # real seconds without any timer before the loop is taken to wait for nothing
+STUCK_AFTER = 30.0  # real seconds without any timer before the loop is taken to wait for nothing
 
 
 class Stuck(RuntimeError):

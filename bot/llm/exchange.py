@@ -22,6 +22,7 @@ _THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
 _BODY_LIMIT = 8 << 20
 _DRAIN_SECONDS = 1.0
 _SLICE = 1 << 18
+_SECOND_LOOK = 0.25
 
 
 class Broken(Exception):
@@ -153,15 +154,18 @@ def _reads(response: httpx.Response) -> AsyncIterator[bytes]:
 class _Guard:
     """Cancels a read after ``seconds`` of silence, with one timer for the whole stream instead of one per read.
 
-    While ``task`` is set, it reads since ``since``; plain fields, because they are set for every token.
+    While ``task`` is set, it reads since ``since``; plain fields, because they are set for every token. Silence is
+    believed at the second look only: when this process itself was held up for so long, what came meanwhile waits in
+    the socket and gets its turn before that.
     """
 
-    __slots__ = ("_fired", "_handle", "_loop", "_seconds", "now", "since", "task")
+    __slots__ = ("_fired", "_handle", "_loop", "_seconds", "_suspected", "now", "since", "task")
 
     def __init__(self, seconds: float) -> None:
         self._loop = asyncio.get_running_loop()
         self._seconds = seconds
         self._fired = False
+        self._suspected = -1.0
         self._handle: asyncio.TimerHandle | None = self._loop.call_later(seconds, self._look)
         self.now = self._loop.time
         self.since = 0.0
@@ -179,8 +183,11 @@ class _Guard:
 
     def _look(self) -> None:
         idle = self.now() - self.since if self.task is not None else 0.0
-        if self.task is not None and idle >= self._seconds:
+        if self.task is None or idle < self._seconds:
+            self._handle = self._loop.call_later(self._seconds - idle, self._look)
+        elif self._suspected != self.since:
+            self._suspected = self.since
+            self._handle = self._loop.call_later(min(_SECOND_LOOK, self._seconds), self._look)
+        else:
             self._fired = True
             self.task.cancel()
-            return
-        self._handle = self._loop.call_later(self._seconds - idle, self._look)

@@ -25,7 +25,7 @@ def command(*arguments: str, folder: Path, **variables: str) -> subprocess.Compl
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **variables}
     return subprocess.run(
         [sys.executable, "-m", "bot", *arguments],
-        cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False,
+        cwd=folder, env=environment, capture_output=True, text=True, timeout=180, check=False,
     )  # fmt: skip
 
 
@@ -41,7 +41,7 @@ def test_help_names_every_command_with_examples(tmp_path: Path) -> None:
 def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
     script = "import sys; from bot.cli import _parser; _parser().format_help(); print(*sorted(sys.modules))"
     shown = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=180, check=True
     )
     heavy = {"asyncio", "pydantic", "sqlalchemy", "structlog", "httpx", "aiohttp", "starlette", "bot.wiring"}
     assert heavy & set(shown.stdout.split()) == set()
@@ -179,7 +179,7 @@ def test_something_unforeseen_ends_with_1_without_its_words(tmp_path: Path) -> N
         "raise SystemExit(cli.main(['version']))"
     )
     ended = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=180, check=False
     )
     assert ended.returncode == 1
     assert "RuntimeError" in ended.stderr

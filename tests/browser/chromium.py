@@ -8,6 +8,10 @@ from collections.abc import AsyncIterator
 
 from playwright.async_api import Browser, Page, async_playwright, expect
 
+expect.set_options(
+    timeout=30_000
+)  # milliseconds; what holds at once on a machine of one's own takes a while on a shared one
+
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _ARGUMENTS = (
     "--no-sandbox",

@@ -52,7 +52,7 @@ def thread(page: Page) -> Locator:
 
 
 async def test_an_answer_grows_is_stopped_made_again_paged_and_asked_anew(page: Page, llm: LlmEmulator) -> None:
-    llm.scripts.extend([Script(text=LONG, rate=80), Script(text="Made again."), Script(text="Asked anew.")])
+    llm.scripts.extend([Script(text=LONG, rate=20), Script(text="Made again."), Script(text="Asked anew.")])
     await asks(page, "@Parley tell me a lot")
     await expect(thread(page).locator(f"{ANSWER}[data-streaming=true] .body")).to_contain_text("One sentence")
     shown = len(await thread(page).locator(f"{ANSWER} .body").inner_text())
@@ -165,10 +165,10 @@ async def test_markup_runs_nothing_loads_nothing_and_reads_the_same_streamed_and
 ) -> None:
     asked_for: list[str] = []
     page.on("request", lambda request: asked_for.append(request.url))
-    llm.default = Script(text=XSS if place == "answer" else "Seen.", rate=600)
+    llm.default = Script(text=XSS if place == "answer" else "Seen.", rate=200)
     await page.locator("[data-testid^='room-dm-']").click()
     await asks(page, XSS if place == "question" else "go")
-    await expect(page.locator(f"#channel {DONE}").get_by_test_id("control-regenerate")).to_be_visible(timeout=15_000)
+    await expect(page.locator(f"#channel {DONE}").get_by_test_id("control-regenerate")).to_be_visible(timeout=60_000)
     which = "false" if place == "question" else "true"
     body = page.locator(f"#channel [data-author-bot={which}] .body")
     await expect(body).to_contain_text("end")
@@ -191,7 +191,7 @@ async def test_markup_runs_nothing_loads_nothing_and_reads_the_same_streamed_and
 
 
 async def test_everything_can_be_done_with_the_keyboard_alone(page: Page, llm: LlmEmulator) -> None:
-    llm.scripts.append(Script(text=LONG, rate=60))
+    llm.scripts.append(Script(text=LONG, rate=20))
     keys = page.keyboard
     await page.locator("body").press("Tab")
     await expect(page.locator("#skip")).to_be_focused()
@@ -263,7 +263,7 @@ async def test_a_tab_that_was_away_in_the_middle_of_an_answer_shows_all_of_it(
     await expect(thread(page).locator(f"{ANSWER} p").nth(10)).to_be_visible()
     await page.evaluate("location.reload()")
     await connected(page)
-    await expect(thread(page).locator(f"{DONE} p")).to_have_count(300, timeout=15_000)
+    await expect(thread(page).locator(f"{DONE} p")).to_have_count(300, timeout=60_000)
     other = await context.new_page()
     listen(other, complaints)
     await other.goto(page.url)
@@ -343,7 +343,7 @@ async def test_a_newcomer_without_a_key_is_greeted_and_the_guide_answers(
         await page.get_by_test_id("welcome").locator(".example").first.click()
         await expect(page.get_by_test_id("composer-channel")).to_have_value(re.compile("^@Parley "))
         await page.get_by_test_id("composer-channel").press("Enter")
-        await expect(thread(page).get_by_test_id("control-regenerate")).to_be_visible(timeout=15_000)
+        await expect(thread(page).get_by_test_id("control-regenerate")).to_be_visible(timeout=60_000)
         await page.close()
 
 

@@ -187,6 +187,8 @@ class LlmEmulator:
     ) -> bool:
         if script.header_delay:
             await asyncio.sleep(script.header_delay)
+        if script.hold is not None:
+            await script.hold.wait()
         if script.fault == "closed":
             return False
         if script.fault == "hang":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Iterator
@@ -17,12 +18,13 @@ class Script:
     """One behaviour.
 
     ``ttft``: seconds before the first token; ``rate``: tokens per second, 0 for as fast as possible. ``header_delay``:
-    seconds before the status line. ``fault`` strikes after ``after`` tokens: ``stall`` (falls silent), ``reset`` (TCP
-    RST), ``close`` (ends the connection inside the body), ``end`` (ends the body without a word), ``malformed``,
-    ``error_event`` (with the object ``error``); or before anything: ``hang`` (never answers), ``closed`` (drops the
-    connection); or at the end: ``no_done``. ``newline``: the line ends of the event stream; ``comments`` puts comment
-    lines between; ``slice`` > 0 cuts the bytes into packets of that size. A ``status`` other than 200, or a ``body``,
-    answers at once with that body. ``tool_call`` answers with a call instead of text.
+    seconds before the status line, ``hold``: what to wait for before it. ``fault`` strikes after ``after`` tokens:
+    ``stall`` (falls silent), ``reset`` (TCP RST), ``close`` (ends the connection inside the body), ``end`` (ends the
+    body without a word), ``malformed``, ``error_event`` (with the object ``error``); or before anything: ``hang``
+    (never answers), ``closed`` (drops the connection); or at the end: ``no_done``. ``newline``: the line ends of the
+    event stream; ``comments`` puts comment lines between; ``slice`` > 0 cuts the bytes into packets of that size. A
+    ``status`` other than 200, or a ``body``, answers at once with that body. ``tool_call`` answers with a call instead
+    of text.
     """
 
     text: str = HELLO
@@ -30,6 +32,7 @@ class Script:
     ttft: float = 0.0
     rate: float = 0.0
     header_delay: float = 0.0
+    hold: asyncio.Event | None = None
     status: int = 200
     body: Any = None
     headers: tuple[tuple[str, str], ...] = ()

@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from bot.llm import ChatCompletions, LlmConfig, open_completions
+from bot.llm import ChatCompletions, LlmConfig, Switchable, open_completions
 from bot.observe.logging import start_logging
 from bot.wiring import House
 from tests.emulators.llm import LlmEmulator, Script
@@ -20,6 +20,7 @@ from tests.stories.home import PATIENCE, Person
 from tests.stories.process import turns_settled
 
 MODEL = "openai/gpt-oss-20b"
+LONG, SHORT = 60.0, 1.0  # seconds to wait for a server that will speak, and for one that never will
 NEVER_SEEN = ("org_01", "gsk_", "WORDSOFTHEPROVIDER", "<html", "Traceback", "req_0")
 
 
@@ -37,11 +38,12 @@ def logged_lines() -> Iterator[io.StringIO]:
 
 
 def client(llm: LlmEmulator, **changes: Any) -> ChatCompletions:
-    """The real client, in a hurry: it hardly pauses between attempts and waits a second or two for silence."""
+    """The real client, which hardly pauses between attempts and never takes a busy machine for a silent server."""
     quick: dict[str, Any] = {
         "backoff": 0.01,
-        "headers_timeout": 0.3,
-        "stall_timeout": 0.3,
+        "connect_timeout": LONG,
+        "headers_timeout": LONG,
+        "stall_timeout": LONG,
         "patience": 3.0,
         "server": "groq",
     }
@@ -74,6 +76,11 @@ class Scene:
     ana: Person
     llm: LlmEmulator
     log: io.StringIO = field(default_factory=io.StringIO)
+
+    def waits(self, seconds: float) -> None:
+        """From the next request on, a silent server is given up after so long."""
+        assert isinstance(self.opened.completions, Switchable)
+        self.opened.completions.use(client(self.llm, headers_timeout=seconds, stall_timeout=seconds))
 
     async def asks(self, text: str = "@Parley say hello") -> tuple[dict[str, Any], dict[str, Any]]:
         """(the question, its one reply once everything about it is settled)."""

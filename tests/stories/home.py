@@ -22,7 +22,7 @@ from bot.ports import Completions
 from bot.wiring import House, house, listening, living
 from tests.emulators.llm import LlmEmulator
 
-PATIENCE = 15.0
+PATIENCE = 60.0  # seconds for anything to happen that will, on a machine that is slow and shared
 BOTH = ("sqlite", "postgresql")  # a story module's ``ENGINES``
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+PATIENCE = 90.0  # seconds for a process to start, to end or to get something done
 _PR_CAPBSET_DROP, _CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 24, 1, 2
 
 
@@ -49,14 +50,14 @@ class Process:
         """Send it this signal (``None``: it ends by itself) and wait for its end."""
         if number is not None and self.handle.returncode is None:
             self.handle.send_signal(number)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             code = await self.handle.wait()
         said, told = await asyncio.gather(*self.streams)
         return Ended(code, said.decode(), told.decode())
 
     async def outcomes(self, count: int = 0) -> dict[str, int]:
         """Turns settled by outcome in this process, once there are ``count``."""
-        async with httpx.AsyncClient(base_url=self.url, trust_env=False) as http, asyncio.timeout(30):
+        async with httpx.AsyncClient(base_url=self.url, trust_env=False) as http, asyncio.timeout(PATIENCE):
             while sum((found := turns_settled((await http.get("/metrics")).text)).values()) < count:
                 await asyncio.sleep(0.02)
         return found
@@ -91,7 +92,7 @@ async def ended(folder: Path, **variables: str) -> Ended:
     """Start a bot that cannot live; how it ended."""
     process = await _start(folder, variables)
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             said, told = await process.communicate()
     finally:
         if process.returncode is None:
@@ -108,7 +109,7 @@ async def running(folder: Path, *program: str, **variables: str) -> AsyncIterato
     assert process.stderr is not None
     swallowing: list[asyncio.Task[bytes]] = []
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             line = b""
             while not line.startswith(b"ready "):
                 line = await process.stdout.readline()
@@ -117,7 +118,7 @@ async def running(folder: Path, *program: str, **variables: str) -> AsyncIterato
         yield Process(line.decode().split("url=")[1].strip(), process.pid, process, tuple(swallowing))
         if process.returncode is None:
             process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             assert await process.wait() in (0, -signal.SIGKILL)
     finally:
         if process.returncode is None:

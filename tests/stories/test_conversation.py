@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from bot.wiring import House
@@ -92,10 +93,12 @@ async def test_a_direct_conversation_needs_no_mention_and_no_speaker_labels(ana:
 
 
 async def test_messages_sent_while_it_answers_wait_and_are_answered_together(ana: Person, llm: LlmEmulator) -> None:
-    llm.scripts.extend([Script(text="First.", ttft=0.4), Script(text="Both.")])
+    said = asyncio.Event()
+    llm.scripts.extend([Script(text="First.", hold=said), Script(text="Both.")])
     root = await ana.says("@Parley one")
     await ana.says("two", thread=root["id"])
     await ana.says("three", thread=root["id"])
+    said.set()
     assert (await ana.answer(root, 2))["text"] == "Both."
     assert len(llm.seen) == 2
     assert asked(llm) == [("user", "Ana: one"), ("assistant", "First."), ("user", "Ana: two\nAna: three")]
@@ -104,7 +107,7 @@ async def test_messages_sent_while_it_answers_wait_and_are_answered_together(ana
 async def test_stop_ends_the_request_upstream_keeps_what_was_written_and_marks_it(
     ana: Person, llm: LlmEmulator
 ) -> None:
-    llm.default = Script(text=LONG, rate=60)
+    llm.default = Script(text=LONG, rate=20)
     root = await ana.says("@Parley talk")
     growing = await ana.begins(root, 20)
     assert growing["controls"]["stop"]
@@ -122,7 +125,7 @@ async def test_stop_ends_the_request_upstream_keeps_what_was_written_and_marks_i
 
 
 async def test_the_word_stop_and_the_command_stop_the_same_way(ana: Person, llm: LlmEmulator) -> None:
-    llm.default = Script(text=LONG, rate=60)
+    llm.default = Script(text=LONG, rate=20)
     root = await ana.says("@Parley talk")
     await ana.begins(root)
     await ana.says("stop", thread=root["id"])
@@ -176,7 +179,7 @@ async def test_editing_the_newest_question_answers_it_again_in_place_once(ana: P
 async def test_editing_the_question_while_it_is_answered_starts_over_in_the_same_message(
     ana: Person, llm: LlmEmulator
 ) -> None:
-    llm.scripts.extend([Script(text=LONG, rate=60), Script(text="Rome.")])
+    llm.scripts.extend([Script(text=LONG, rate=20), Script(text="Rome.")])
     root = await ana.says("@Parley capital of France?")
     growing = await ana.begins(root)
     await ana.edits(root, "@Parley capital of Italy?")
@@ -212,7 +215,7 @@ async def test_deleting_a_question_removes_it_and_its_answer_from_history(ana: P
 async def test_deleting_the_question_while_it_is_answered_cancels_the_run_and_takes_the_beginning_away(
     ana: Person, llm: LlmEmulator
 ) -> None:
-    llm.scripts.extend([Script(text="Hi."), Script(text=LONG, rate=60)])
+    llm.scripts.extend([Script(text="Hi."), Script(text=LONG, rate=20)])
     root = await ana.says("@Parley one")
     await ana.answer(root)
     second = await ana.says("two", thread=root["id"])

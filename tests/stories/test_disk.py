@@ -69,7 +69,7 @@ async def sends(someone: Person, text: str) -> httpx.Response:
 
 async def is_ready(url: str, wanted: bool) -> list[str]:
     """Wait until /readyz says so; the reasons it gives."""
-    async with httpx.AsyncClient(base_url=url, trust_env=False) as http, asyncio.timeout(20):
+    async with httpx.AsyncClient(base_url=url, trust_env=False) as http, asyncio.timeout(60):
         while (found := (await http.get("/readyz")).json())["ready"] is not wanted:
             await asyncio.sleep(0.1)
     reasons: list[str] = found["reasons"]

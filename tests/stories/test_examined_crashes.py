@@ -21,7 +21,7 @@ from tests.stories.process import Process, running
 
 ENGINES = BOTH
 LONG = "One sentence after another, calmly. " * 40
-SLOW = Script(text=LONG, rate=60)
+SLOW = Script(text=LONG, rate=20)
 Start = Callable[..., AbstractAsyncContextManager[Process]]
 
 # The bot with a cable to pull in the middle of one of the store's doings, given the arguments it is called with.

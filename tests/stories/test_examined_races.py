@@ -9,23 +9,26 @@ from adapters.web.inbound import place
 from bot.ports import TurnState
 from bot.wiring import House
 from tests.emulators.llm import LlmEmulator, Script
-from tests.stories.home import BOTH, Person
+from tests.stories.home import BOTH, PATIENCE, Person
 
 ENGINES = BOTH
 LONG = "One sentence after another, calmly. " * 40
 
 
 async def idle(opened: House) -> None:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(PATIENCE):
         while (await opened.store.counts())["unsettled"]:
             await asyncio.sleep(0.01)
 
 
 async def merged(ana: Person, llm: LlmEmulator, last: Script) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """A thread whose second reply answers three questions; (the root, the three)."""
-    llm.scripts.extend([Script(text="First.", ttft=0.5), last])
+    said = asyncio.Event()
+    llm.scripts.extend([Script(text="First.", hold=said), last])
     root = await ana.says("@Parley one")
-    return root, [await ana.says(text, thread=root["id"]) for text in ("two", "three", "four")]
+    asked = [await ana.says(text, thread=root["id"]) for text in ("two", "three", "four")]
+    said.set()
+    return root, asked
 
 
 async def test_regenerate_pressed_five_times_at_once_makes_one_more_version(
@@ -72,7 +75,7 @@ async def test_stop_pressed_right_after_an_edit_during_a_regeneration_stops_it_a
     ana: Person, opened: House, llm: LlmEmulator
 ) -> None:
     llm.scripts.append(Script(text="Blue."))
-    llm.default = Script(text=LONG, rate=100)
+    llm.default = Script(text=LONG, rate=20)
     root = await ana.says("@Parley a colour")
     first = await ana.answer(root)
     await idle(opened)
@@ -90,7 +93,7 @@ async def test_stop_pressed_right_after_an_edit_during_a_regeneration_stops_it_a
 async def test_an_edit_after_a_stop_in_the_same_moment_is_answered(
     ana: Person, opened: House, llm: LlmEmulator
 ) -> None:
-    llm.scripts.append(Script(text=LONG, rate=60))
+    llm.scripts.append(Script(text=LONG, rate=20))
     llm.default = Script(text="Rome.")
     root = await ana.says("@Parley capital of France?")
     growing = await ana.begins(root)
@@ -129,7 +132,7 @@ async def test_versions_turned_in_haste_show_in_the_end_what_history_uses(
 async def test_a_newer_question_interrupts_and_is_never_interrupted_by_itself(
     ana: Person, opened: House, llm: LlmEmulator
 ) -> None:
-    llm.scripts.append(Script(text=LONG, rate=60))
+    llm.scripts.append(Script(text=LONG, rate=20))
     await ana.commands("set busy interrupt")
     root = await ana.says("@Parley one")
     await ana.begins(root)

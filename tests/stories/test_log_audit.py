@@ -45,7 +45,7 @@ def printed(end: Ended) -> list[dict[str, Any]]:
 async def lively_day(process: Process, ana: Person, llm: LlmEmulator) -> None:
     """A bit of everything that people do and that goes wrong."""
     thought = Script(text="zebraanswer one.", reasoning="zebrathought.")
-    llm.scripts.extend([thought, Script(text="zebraanswer two."), Script(text="zebraanswer " * 300, rate=100)])
+    llm.scripts.extend([thought, Script(text="zebraanswer two."), Script(text="zebraanswer " * 300, rate=40)])
     await ana.post("/api/channels", {"name": "zebrachannel"})
     uploaded = await ana.http.post(
         "/api/files", params={"person": ana.id}, files={"file": ("zebrafile.txt", b"zebracontent", "text/plain")}
@@ -102,7 +102,7 @@ async def test_at_the_debug_level_of_everything_no_word_no_name_and_no_key_is_pr
 
 async def test_a_crash_and_the_recovery_from_it_print_no_word_either(tmp_path: Path, llm: LlmEmulator) -> None:
     given = {"GROQ_API_KEY": llm.key, "LLM_BASE_URL": llm.url, "LOG_LEVEL": "debug", "LOG_FORMAT": "json"}
-    llm.scripts.append(Script(text="zebraanswer " * 300, rate=60))
+    llm.scripts.append(Script(text="zebraanswer " * 300, rate=40))
     llm.default = Script(text="zebraanswer, whole.")
     async with running(tmp_path, **given) as process, person(process, "Zebrawoman") as ana:
         root = await ana.says("@Parley zebraquestion?")

@@ -12,7 +12,7 @@ import pytest_asyncio
 from bot.wiring import House
 from tests.emulators.llm import LlmEmulator, Script
 from tests.emulators.llm_script import split_tokens
-from tests.stories.faults import Scene, client, logged_lines
+from tests.stories.faults import LONG, SHORT, Scene, client, logged_lines
 from tests.stories.home import Person, home, person
 
 log = pytest.fixture(logged_lines)
@@ -54,6 +54,8 @@ async def test_what_came_before_the_cut_stays_with_a_note_and_can_be_made_again_
     fault: str, note: str, tokens: int, scene: Scene
 ) -> None:
     scene.llm.default = Script(text=TEXT, fault=fault, after=tokens, error=OVERLOADED)
+    if fault == "stall":
+        scene.waits(SHORT)
     root, reply = await scene.asks()
     shown = reply["text"]
     assert shown.replace("**", "") == beginning(tokens).replace("**", "")
@@ -63,6 +65,7 @@ async def test_what_came_before_the_cut_stays_with_a_note_and_can_be_made_again_
     assert await scene.outcomes() == {"cut": 1}
     assert len(scene.llm.seen) == 1, "what people have seen is never asked for again behind their back"
     scene.llm.default = Script(text="Whole now.")
+    scene.waits(LONG)
     again = await scene.retried(root, reply, "regenerate")
     assert (again["text"], again["notes"]) == ("Whole now.", [])
     assert await scene.outcomes() == {"cut": 1, "answered": 1}
@@ -108,7 +111,7 @@ async def test_the_time_to_wait_for_a_stalled_stream_is_configured(
     tmp_path: Path, llm: LlmEmulator, log: io.StringIO
 ) -> None:
     llm.default = Script(text=TEXT, fault="stall", after=6)
-    async with home(tmp_path, llm, llm_timeout=1) as opened, person(opened) as ana:
+    async with home(tmp_path, llm, llm_timeout=2) as opened, person(opened) as ana:
         _, reply = await Scene(opened, ana, llm, log).asks()
         assert reply["notes"] == [BROKE]
         assert llm.seen[0].left_early

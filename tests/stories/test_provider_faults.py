@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from bot.wiring import House
 from tests.emulators.llm import LlmEmulator, Script
-from tests.stories.faults import MODEL, Scene, client, logged_lines, rate_limit, refusal
+from tests.stories.faults import LONG, MODEL, SHORT, Scene, client, logged_lines, rate_limit, refusal
 from tests.stories.home import Person, home, person
 
 log = pytest.fixture(logged_lines)
@@ -110,12 +110,15 @@ async def test_without_a_word_from_the_model_a_plain_sentence_stands_there_and_r
 ) -> None:
     script, sentence = REFUSALS[name]
     scene.llm.default = script
+    if script.fault in ("hang", "stall"):
+        scene.waits(SHORT)
     root, reply = await scene.asks()
     assert re.search(sentence, reply["text"]), reply["text"]
     assert len(reply["text"]) < 400
     assert (reply["notes"], reply["controls"]["retry"], reply["controls"]["stop"]) == ([], True, False)
     assert await scene.outcomes() == {"failed": 1}
     scene.llm.default = Script(text="Hello again.")
+    scene.waits(LONG)
     again = await scene.retried(root, reply)
     assert (again["text"], again["notes"]) == ("Hello again.", [])
     assert again["controls"]["retry"] is False

@@ -25,7 +25,7 @@ from tests.stories.process import Process, running
 
 ENGINES = BOTH
 LONG = "One sentence after another, calmly. " * 40
-SLOW = Script(text=LONG, rate=60)
+SLOW = Script(text=LONG, rate=20)
 SOME = 150  # characters: by then the room has kept the message itself; its first moments may be made again
 WHOLE = "The whole answer, from its **first** word to its last."
 
@@ -346,7 +346,7 @@ async def test_asked_to_end_the_process_lets_the_answer_finish_and_exits_with_0(
 async def test_while_it_ends_new_questions_are_turned_away_with_a_sentence_and_are_not_lost_silently(
     start: Start, llm: LlmEmulator
 ) -> None:
-    llm.default = Script(text=LONG, rate=150)
+    llm.default = Script(text=LONG, rate=40)
     async with start() as process, person(process) as ana:
         root = await ana.says("@Parley tell me")
         await ana.begins(root)
@@ -362,7 +362,7 @@ async def test_while_it_ends_new_questions_are_turned_away_with_a_sentence_and_a
 
 
 async def test_a_grace_too_short_hands_the_answer_over_to_the_next_start(start: Start, llm: LlmEmulator) -> None:
-    llm.scripts.append(Script(text=LONG, rate=30))
+    llm.scripts.append(Script(text=LONG, rate=20))
     llm.default = Script(text=WHOLE)
     async with start(SHUTDOWN_GRACE="0.2") as process, person(process) as ana:
         root = await ana.says("@Parley tell me")

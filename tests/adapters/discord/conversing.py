@@ -15,7 +15,7 @@ from bot.wiring import House, house, listening, living
 from tests.emulators.discord import Channel, Discord, Message
 from tests.emulators.llm import LlmEmulator
 
-PATIENCE = 15.0
+PATIENCE = 60.0
 STARTER = 21  # the empty message that opens a thread made from another
 
 

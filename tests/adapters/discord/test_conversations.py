@@ -36,7 +36,7 @@ async def test_the_answer_grows_on_the_screen_within_the_limits_of_the_channel(t
 
 
 async def test_it_types_until_the_first_text_and_not_after(talk: Talk) -> None:
-    talk.llm.default = Script(text="Here.", ttft=0.4)
+    talk.llm.default = Script(text="Here.", ttft=2.0)
     async with talk.bot():
         root = await talk.asks("take your time")
         await talk.until(lambda: root.thread and talk.discord.is_typing(root.thread))
@@ -121,7 +121,7 @@ async def test_an_edited_question_is_answered_again_in_place(talk: Talk) -> None
 
 
 async def test_a_deleted_question_takes_its_running_answer_with_it(talk: Talk) -> None:
-    talk.llm.default = Script(text=LONG, rate=40)
+    talk.llm.default = Script(text=LONG, rate=20)
     async with talk.bot():
         root = await talk.asks("talk")
         await talk.begun(root, 10)
@@ -133,7 +133,7 @@ async def test_a_deleted_question_takes_its_running_answer_with_it(talk: Talk) -
 
 
 async def test_stop_keeps_what_was_written_and_marks_it(talk: Talk) -> None:
-    talk.llm.default = Script(text=LONG, rate=40)
+    talk.llm.default = Script(text=LONG, rate=20)
     async with talk.bot():
         root = await talk.asks("talk")
         growing = await talk.begun(root, 20)

@@ -15,7 +15,7 @@ from bot.wiring import House, house, listening, living
 from tests.emulators.llm import LlmEmulator, Script
 from tests.emulators.slack import Channel, Message, Slack
 
-PATIENCE = 15.0
+PATIENCE = 60.0
 
 
 @dataclass

@@ -108,7 +108,7 @@ async def test_a_workspace_that_removes_the_app_leaves_nothing_behind_and_the_ot
         assert _holding(many.folder, b"Hello.")
         many.slack.uninstall(globex.workspace)
         await many.settled()
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while await opened.bot.shelf("slack").list("left"):
                 await asyncio.sleep(0.01)
         assert (await opened.store.counts())["conversations"] == 0

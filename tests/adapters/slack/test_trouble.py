@@ -95,7 +95,7 @@ async def test_a_long_reply_goes_on_in_further_messages_and_nothing_is_lost(talk
     talk.llm.default = script(text)
     async with talk.bot(system_prompt="x"):
         root = await talk.asks("tell me all")
-        await talk.until(lambda: talk.replies(root) and "parley_why" in buttons(talk.replies(root)[-1]), within=60)
+        await talk.until(lambda: talk.replies(root) and "parley_why" in buttons(talk.replies(root)[-1]), within=90)
         await talk.settled()
         shown = "".join("".join(part.split()) for part in talk.texts(root))
         assert shown == "".join(text.split())

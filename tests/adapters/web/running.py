@@ -22,6 +22,8 @@ from bot.events import MessageReceived
 from bot.replies import Reply, Way, Write
 from tests.adapters.web.fakes import FakeCore
 
+PATIENCE = 30.0  # seconds for anything to happen that will
+
 
 @dataclass(frozen=True)
 class CoreSettings:
@@ -103,7 +105,7 @@ class Tab:
         self.texts: dict[str, str] = {}
 
     async def next(self) -> dict[str, Any]:
-        event: dict[str, Any] = json.loads(await asyncio.wait_for(self.connection.recv(), 5))
+        event: dict[str, Any] = json.loads(await asyncio.wait_for(self.connection.recv(), PATIENCE))
         self.events.append(event)
         if event["type"] == "message":
             self.texts[event["message"]["id"]] = event["message"]["text"]

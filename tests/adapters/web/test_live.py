@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed
 from adapters.web.entries import Message, Posted
 from adapters.web.live import Tab, text_event, utf16
 from bot.replies import Controls
-from tests.adapters.web.running import Running, grown
+from tests.adapters.web.running import PATIENCE, Running, grown
 
 _TEXT = st.text(st.sampled_from("aé漢🎉👩\u200d\ud7ff "), max_size=30)
 
@@ -94,7 +94,7 @@ async def test_a_tab_that_reads_nothing_is_dropped_and_the_others_go_on(web: Run
                 await quick.until("status", status=f"{number} {big}")
         await web.says(bob, "still here")
         await quick.until("message")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while len(web.adapter.hub) > 1:
                 await web.call("GET", "/api/hello")
         stuck.connection.transport.resume_reading()

@@ -12,7 +12,7 @@ from bot.errors import StoreFull
 from bot.events import Address, Author, MessageDeleted, MessageReceived
 from bot.replies import Reply, Write
 from tests.adapters.web.fakes import FakeCore
-from tests.adapters.web.running import CoreSettings, running
+from tests.adapters.web.running import PATIENCE, CoreSettings, running
 
 
 async def test_everything_is_there_again_after_a_restart(core: FakeCore, tmp_path: Path) -> None:
@@ -44,12 +44,12 @@ async def test_a_message_the_bot_never_heard_of_is_told_after_the_crash(core: Fa
 
         core.receive = die  # type: ignore[method-assign, assignment]  # the process dies while the bot is being told
         sending = asyncio.create_task(web.says(ann, "@Parley are you there?"))
-        await asyncio.wait_for(reached.wait(), 5)
+        await asyncio.wait_for(reached.wait(), PATIENCE)
         after = FakeCore(rows=copy.deepcopy(core.rows))
         sending.cancel()
         await asyncio.wait([sending])
     async with running(after, tmp_path):
-        await asyncio.wait_for(after.told.wait(), 5)
+        await asyncio.wait_for(after.told.wait(), PATIENCE)
         (event,) = after.events
         assert isinstance(event, MessageReceived)
         assert event.text == "are you there?"
@@ -70,7 +70,7 @@ async def test_a_deletion_the_bot_never_heard_of_is_told_after_the_restart_and_l
         assert "secret" not in str(core.rows.rows)
     after = FakeCore(rows=core.rows)
     async with running(after, tmp_path) as web:
-        await asyncio.wait_for(after.told.wait(), 5)
+        await asyncio.wait_for(after.told.wait(), PATIENCE)
         (event,) = after.events
         assert isinstance(event, MessageDeleted)
         assert event.id == message["id"]

@@ -165,7 +165,7 @@ async def test_readers_whose_askers_went_away_are_there_for_the_next_ones(house:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    found = await asyncio.wait_for(asyncio.gather(*(house.store.counts() for _ in range(20))), 10)
+    found = await asyncio.wait_for(asyncio.gather(*(house.store.counts() for _ in range(20))), 60)
     assert all(counts["accepted"] == 0 for counts in found)
     await house.db.close()
 
@@ -185,9 +185,9 @@ async def test_a_transaction_that_breaks_leaves_nothing_behind_and_the_next_one_
 async def test_after_closing_every_transaction_is_refused_and_none_waits_for_ever(house: SqlHouse) -> None:
     await house.db.close()
     with pytest.raises(StoreError):
-        await asyncio.wait_for(house.store.check(), 5)
+        await asyncio.wait_for(house.store.check(), 60)
     with pytest.raises(StoreError):
-        await asyncio.wait_for(house.store.counts(), 5)
+        await asyncio.wait_for(house.store.counts(), 60)
     await house.db.close()
 
 

@@ -146,7 +146,7 @@ class Discord(Hands):
         """Make the present gateway connections zombies."""
         self.gateway.silence()
 
-    async def until(self, condition: Callable[[], object], within: float = 10.0) -> None:
+    async def until(self, condition: Callable[[], object], within: float = 60.0) -> None:
         """Wait until ``condition`` holds, which may look at anything; ``TimeoutError`` after ``within`` seconds."""
         async with asyncio.timeout(within):
             while not condition():

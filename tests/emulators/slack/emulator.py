@@ -132,7 +132,7 @@ class Slack(Hands):
         """Wait until every delivery was acknowledged or given up."""
         await self.deliveries.settled()
 
-    async def until(self, condition: Callable[[], object], within: float = 10.0) -> None:
+    async def until(self, condition: Callable[[], object], within: float = 60.0) -> None:
         """Wait until ``condition`` holds, which may look at anything; ``TimeoutError`` after ``within`` seconds."""
         async with asyncio.timeout(within):
             while not condition():
