@@ -48,7 +48,7 @@ class Surface(Protocol):
         ...
 
     async def status(self, status: Status) -> None:
-        """Set or clear (``Phase.DONE``) the working sign; best effort, idempotent."""
+        """Set, clear (``Phase.DONE``) or leave (``Phase.LEFT``) the working sign; best effort, idempotent."""
         ...
 
     async def close(self, parts: int) -> None:

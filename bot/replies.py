@@ -45,9 +45,12 @@ class Write:
 
 
 class Phase(StrEnum):
+    """``LEFT``: the turn is another process's now, and so is the sign: it is not cleared, and not kept up any more."""
+
     WAITING = "waiting"
     THINKING = "thinking"
     DONE = "done"
+    LEFT = "left"
 
 
 @dataclass(frozen=True, slots=True)

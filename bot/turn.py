@@ -141,9 +141,7 @@ class Turns:
             return Outcome.UNDELIVERABLE
         finally:
             await stage.delivery.abandon()
-            if not halt.lost:  # else the sign is another process's
-                with contextlib.suppress(ParleyError):
-                    await stage.status.clear()
+            await (stage.status.leave() if halt.lost else stage.status.clear())
 
     async def show_version(self, view: TurnView, wanted: Callable[[], bool]) -> None:
         """Put the chosen version of a settled answer in place of the one shown.
@@ -199,7 +197,8 @@ class Turns:
         delivery = Delivery(
             surface, self._pacing, reply.mark, parts=reply.parts, on_parts=keep, fence=fence, metrics=self._metrics
         )
-        return Stage(surface, delivery, StatusLine(surface))
+        has_run_before = claim is not None and (claim.resumed or claim.attempts > 1)
+        return Stage(surface, delivery, StatusLine(surface, inherited=has_run_before))
 
     async def _play(self, claim: Claim, stage: Stage, halt: Halt) -> Outcome:
         if claim.state is TurnState.SHOWING and claim.outcome is not None:

@@ -201,7 +201,7 @@ class DiscordSurface:
                 await self._stage.calls.call("POST", place.messages, body, key=self._key(None))
 
     async def status(self, status: Status) -> None:
-        if status.phase is Phase.DONE:
+        if status.phase in (Phase.DONE, Phase.LEFT):
             self._wants_typing = False
             self._quiet()
             return

@@ -7,6 +7,7 @@ SDK's own retries are off: repeating a post whose answer was lost would post twi
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections import defaultdict, deque
@@ -52,6 +53,8 @@ GONE = frozenset(
 PASSING = frozenset(["fatal_error", "internal_error", "request_timeout", "service_unavailable", "team_added_to_org"])
 _READS = ("conversations.", "users.", "files.info", "bots.", "team.")
 _MINUTE = 60.0
+_INSISTING = 90.0  # seconds
+_LONGEST_PAUSE = 15.0
 _SPARE_CALLS = 40  # calls per minute and method that may be spent on what is not needed for an answer
 _MORE_SPARE_CALLS = {"assistant.threads.setStatus": 500, "chat.postEphemeral": 90, "users.info": 90}
 
@@ -115,8 +118,8 @@ class Calls:
         """As ``call``, with the headers."""
         head = {"Authorization": f"Bearer {await self.token()}"}
         client = self._web.open_client
-        if client is None:
-            raise Unsent(f"{method}: not started")
+        if client is None or client.session is None or client.session.closed:
+            raise Unsent(f"{method}: not open")
         given = {name: value for name, value in arguments.items() if value is not None}
         key = bucket(method, self.team, str(given.get("channel", "")))
         try:
@@ -145,6 +148,31 @@ class Calls:
         except SurfaceError:
             return False
         return True
+
+    async def insist(self, method: str, wanted: Callable[[], bool], **arguments: Any) -> bool:
+        """A call that does no harm when it is repeated, and has to be carried out in the end: tried for a while, as
+        long as it is ``wanted``; whether it was. Never raises ``SurfaceError``."""
+        key, until, pause = (
+            bucket(method, self.team, str(arguments.get("channel", ""))),
+            time.monotonic() + _INSISTING,
+            0.5,
+        )
+        while wanted():
+            rest = self._rests.get(key, 0.0) - time.monotonic()
+            if rest <= 0:
+                try:
+                    await self.call(method, **arguments)
+                    return True
+                except SlowDown as refusal:
+                    rest = refusal.retry_after
+                except Unsent:
+                    rest, pause = pause, min(2 * pause, _LONGEST_PAUSE)
+                except SurfaceError:
+                    return False
+            if time.monotonic() + rest > until:
+                return False
+            await asyncio.sleep(rest)
+        return False
 
     def _translated(self, method: str, key: str, error: SlackApiError) -> SurfaceError:
         response = error.response

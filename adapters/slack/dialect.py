@@ -17,7 +17,7 @@ PART_LIMIT = 9_000  # a native stream holds about 10,600 bytes, the blocks of a 
 HARD_LIMIT = 12_000  # characters of Markdown in one message
 _NOTIFICATION = 3_500  # bytes; an edit whose text is longer than 4,000 is refused
 
-_PING = re.compile(r"<(!(?:channel|here|everyone|subteam|group)\b|@(?=[UWB][A-Z0-9]{2}))", re.IGNORECASE)
+_PING = re.compile(r"<(!(?:channel|here|everyone|subteam|group)|@(?=[UWB][A-Z0-9]{2}))", re.IGNORECASE)
 _UNFINISHED_WORD = re.compile(r"\s+\S{0,80}\Z|&[a-z]{0,3}\Z")
 _UNFINISHED_PING = re.compile(r"<(?:![A-Za-z]{0,8}|@[A-Za-z0-9]{0,3})?\Z")
 

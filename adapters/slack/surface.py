@@ -54,7 +54,8 @@ class SlackSurface:
         self._ids: dict[int, str] = dict(enumerate(reply.parts))
         self._inherited = set(reply.parts)
         self._doubtful = bool(reply.parts)
-        self._session_is_idle = False
+        self._said: int | None = None
+        self._has_cleared_sign = False
 
     # --- ways
 
@@ -118,6 +119,7 @@ class SlackSurface:
         first = first if write.final else hold_back(first).rstrip()
         if not first:
             return None
+        self._said = self._stage.signs.arrived(self._channel, self._thread)
         try:
             stream = await self._stage.streams.start(
                 self._channel, self._thread, first, metadata(self._reply.mark, write.part), **self._recipient()
@@ -129,6 +131,7 @@ class SlackSurface:
             self._stage.streams.refuse(self._channel)
             return None
         self._ids[write.part] = stream.ts
+        self._stage.signs.text_came(self._channel, self._thread)
         self._stage.echoes()
         return stream
 
@@ -157,6 +160,7 @@ class SlackSurface:
         except Lost:
             self._doubtful = True
             raise
+        self._stage.signs.text_came(self._channel, self._thread)
         self._stage.echoes()
         return self._ids[write.part]
 
@@ -171,7 +175,9 @@ class SlackSurface:
         under = blocks_under(write.notes, write.controls, self._reply.mark)
         await streams.finish(stream, text, blocks=under or None)
         self._stage.echoes()
-        self._session_is_idle = True
+        # The stream's first text took away what had arrived by then, its end the session; what came later stays.
+        said = self._stage.signs.arrived(self._channel, self._thread)
+        self._has_cleared_sign = said is not None and said == self._said
 
     async def _update(self, ts: str, write: Write, text: str) -> None:
         async def update(shown: dict[str, Any]) -> str:
@@ -244,12 +250,17 @@ class SlackSurface:
     async def status(self, status: Status) -> None:
         if not self._thread:
             return
-        if status.phase is Phase.DONE:
-            stopped = self._stage.streams.was_stopped(self._channel, self._thread)
-            await self._stage.signs.clear(self._channel, self._thread, idle=self._session_is_idle and not stopped)
-        else:
-            self._session_is_idle = False
-            await self._stage.signs.set(self._channel, self._thread, status, direct=self._reply.direct)
+        signs, mark = self._stage.signs, self._reply.mark
+        match status.phase:
+            case Phase.DONE:
+                stopped = self._stage.streams.was_stopped(self._channel, self._thread)
+                is_cleared = self._has_cleared_sign and not stopped
+                await signs.clear(self._channel, self._thread, mark, direct=self._reply.direct, idle=is_cleared)
+            case Phase.LEFT:
+                signs.forget(self._channel, self._thread, mark)
+            case _:
+                self._has_cleared_sign = False
+                await signs.set(self._channel, self._thread, mark, status, direct=self._reply.direct)
 
     async def close(self, parts: int) -> None:
         for number in sorted((number for number in self._ids if number >= parts), reverse=True):

@@ -88,6 +88,8 @@ class WebSurface:
         self._stage.room.tell(person, address.channel, address.thread, notice)
 
     async def status(self, status: Status) -> None:
+        if status.phase is Phase.LEFT:
+            return
         address = self._reply.address
         text = "" if status.phase is Phase.DONE else status.text or status.phase.value
         self._stage.room.set_status(address.channel, address.thread, text)

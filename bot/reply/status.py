@@ -12,17 +12,18 @@ from bot.errors import ParleyError
 from bot.ports import Surface
 from bot.replies import Phase, Status
 
-_CLEARING = 5.0  # seconds a surface may take to clear its sign before the turn goes on without it
+_CLEARING = 2.0  # seconds a surface may take to clear its sign before the turn goes on without it
 
 
 class StatusLine:
     """``set`` returns at once, with the task that is done when the newest status was sent.
 
-    ``clear`` returns when the sign is gone or could not be reached.
+    ``clear`` returns when the sign is gone, or goes on behind when that takes long. ``inherited``: an earlier run of
+    the turn may have set one. ``leave``: the sign is another process's now.
     """
 
-    def __init__(self, surface: Surface) -> None:
-        self._surface = surface
+    def __init__(self, surface: Surface, inherited: bool = False) -> None:
+        self._surface, self._inherited = surface, inherited
         self._wanted: Status | None = None
         self._sent: Status | None = None
         self._sending: asyncio.Task[None] | None = None
@@ -34,10 +35,13 @@ class StatusLine:
         return self._sending
 
     async def clear(self) -> None:
-        if self._wanted is None:
-            return
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.set(Status(Phase.DONE)), _CLEARING)
+        if self._wanted is not None or self._inherited:
+            # Not cancelled when it is late: a sign that nobody clears would stay.
+            await asyncio.wait({self.set(Status(Phase.DONE))}, timeout=_CLEARING)
+
+    async def leave(self) -> None:
+        if self._wanted is not None:
+            await asyncio.wait({self.set(Status(Phase.LEFT))}, timeout=_CLEARING)
 
     async def _send(self) -> None:
         while self._wanted != self._sent and self._wanted is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from adapters.slack import dialect
@@ -17,6 +17,7 @@ PINGS = re.compile(r"<(!(channel|here|everyone|subteam)|@[UW][A-Z0-9]{2})")
 
 
 @given(st.lists(st.sampled_from(["<", "!", "channel", "here>", "<!everyone>", "<@U123>", "@", "x", "`", "\n"])))
+@example(["<!", "channel", "x"])
 def test_nothing_rendered_pings_and_nothing_visible_is_lost(words: list[str]) -> None:
     text = "".join(words)
     rendered = dialect.render(text)
