@@ -102,9 +102,9 @@ class Places:
 
     def ways(self, address: Address, id: str | None) -> tuple[Way, ...]:
         """How the part with this message id (``None``: a new one) can be written."""
-        where = address.thread or address.channel
-        if where.startswith(HOOK_PREFIX):
-            return (way("answer", HOOK, where, counts=False),)
+        if address.thread.startswith(HOOK_PREFIX):
+            return (way("answer", HOOK, address.thread, counts=False),)
+        where = self._counted(address)
         if id is None:
             return (way("create", CREATE, where),)
         is_old = self._wall() - seconds(id) > _OLD
@@ -114,6 +114,15 @@ class Places:
         return self.ways(address, id)[0].tolls[0].key
 
     # --- inside
+
+    def _counted(self, address: Address) -> str:
+        """The channel whose allowances a reply shares: chains of replies share those of the channel they stand in."""
+        if address.workspace == DIRECT or not address.thread:
+            return address.channel
+        known = self._known.get(address.thread)
+        if known is None:
+            known = self._directory.guilds.spot(address.thread) is not None or self._makes_threads
+        return address.thread if known else address.channel
 
     async def _hook(self, thread: str) -> str:
         try:

@@ -1,4 +1,7 @@
-"""The working sign: typing, said again before Discord takes it away, and over with the first text."""
+"""The working sign: typing, said again before Discord takes it away, and over with the first text.
+
+A message ends the typing in its channel; where others still wait there, it is said again at once.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import contextlib
 from adapters.discord.calls import Calls
 
 _AGAIN = 8.0  # seconds; Discord shows typing for ten
+_SOON = 1.0  # seconds to the next try when there was no allowance to spare
 _LONGEST = 600.0
 
 
@@ -18,19 +22,24 @@ class Signs:
         self._calls = calls
         self._typing: dict[str, asyncio.Task[None]] = {}
         self._users: dict[str, set[str]] = {}
+        self._ended: dict[str, asyncio.Event] = {}
 
     def start(self, channel: str, mark: str) -> None:
         """Type in ``channel`` for the reply ``mark``; at once, and until the last reply there stops."""
         self._users.setdefault(channel, set()).add(mark)
         if channel not in self._typing:
+            self._ended[channel] = asyncio.Event()
             self._typing[channel] = asyncio.create_task(self._type(channel), name="discord-typing")
 
     def stop(self, channel: str, mark: str) -> None:
+        """The reply ``mark`` has its first text, or is over."""
         users = self._users.get(channel, set())
         users.discard(mark)
         if users:
+            self._ended[channel].set()
             return
         self._users.pop(channel, None)
+        self._ended.pop(channel, None)
         task = self._typing.pop(channel, None)
         if task is not None:
             task.cancel()
@@ -45,9 +54,11 @@ class Signs:
 
     async def _type(self, channel: str) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._go_on(channel), _LONGEST)
+            await asyncio.wait_for(self._go_on(channel, self._ended[channel]), _LONGEST)
 
-    async def _go_on(self, channel: str) -> None:
+    async def _go_on(self, channel: str, ended: asyncio.Event) -> None:
         while True:
-            await self._calls.spend("POST", f"/channels/{channel}/typing", key=f"discord:typing:{channel}")
-            await asyncio.sleep(_AGAIN)
+            ended.clear()
+            is_shown = await self._calls.spend("POST", f"/channels/{channel}/typing", key=f"discord:typing:{channel}")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(ended.wait(), _AGAIN if is_shown else _SOON)

@@ -52,7 +52,9 @@ class DiscordSource:
             return []
         held = await newest(self._calls, channel, limit=str(min(100, limit)), before=before)
         if len(held) < limit:
-            held = [await self._one(self._address.channel, thread), *held]  # a thread's root stands in its channel
+            # A thread's root stands in its channel; the empty message that opens the thread mostly brings it along.
+            brought = next((it["referenced_message"] for it in held[:1] if it.get("referenced_message")), None)
+            held = [brought or await self._one(self._address.channel, thread), *held]
         return await self._told(channel, held[-limit:])
 
     async def _one(self, channel: str, id: str) -> Json:

@@ -79,6 +79,7 @@ async def test_summoned_into_a_thread_it_has_read_what_was_said_before_and_its_r
         await talk.discord.says("grace", thread, "Only on Linux.")
         await talk.discord.says("ada", thread, talk.named("any idea?"))
         await talk.answered(thread, talk.llm.default.text)
+        assert talk.discord.calls_of("get_message") == []  # the thread's opening message brought it along
     assert asked(talk.llm) == [("user", "Ada: The build is red since noon.\nGrace: Only on Linux.\nAda: any idea?")]
 
 
@@ -197,6 +198,23 @@ async def test_replies_can_be_the_setting(talk: Talk, monkeypatch: pytest.Monkey
         answer = await talk.answered(talk.discord.general, talk.llm.default.text)
         assert answer.kind == 19
         assert talk.discord.calls_of("thread_from_message") == []
+
+
+async def test_replies_in_one_channel_share_its_allowance_come_in_order_and_it_types_until_the_last(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISCORD_REPLIES", "reply")
+    general = talk.discord.general
+    async with talk.bot():
+        questions = [await talk.asks(f"question {number}") for number in range(6)]
+        await talk.until(lambda: len(talk.replies(general)) == 3)
+        await talk.until(lambda: talk.discord.is_typing(general))
+        await talk.until(lambda: len(talk.replies(general)) == 6 and all(map(is_final, talk.replies(general))))
+        await talk.settled()
+        answered = [it.reference["message_id"] for it in talk.replies(general) if it.reference is not None]
+        assert answered == [question.id for question in questions]
+        assert [call for call in talk.discord.calls if call.status == 429] == []
+        assert not talk.discord.is_typing(general)
 
 
 async def test_two_conversations_in_one_channel_do_not_mix(talk: Talk) -> None:
