@@ -108,12 +108,14 @@ async def _asked(completions: Completions, config: Config) -> Sequence[Check]:
     except CompletionFailed as error:
         return [Check("provider", False, error.user_text, "Check LLM_BASE_URL and the network, then try again.")]
     model = backend.model or config.llm_model
-    lines = [Check("provider", True, f"{backend.name} lists {len(listed)} chat models")]
-    if listed and model not in listed:
+    found = f"{backend.name} lists {len(listed)} chat models" if listed else f"{backend.name} has no list of its models"
+    lines = [Check("provider", True, found)]
+    answer = await _tiny_answer(completions, model)
+    if listed and model not in listed:  # lists are not always whole: what counts is whether it answers
         some = ", ".join(listed[:5])
-        lines.append(Check("model", False, f"{model} is not listed", f"Set LLM_MODEL to one of: {some}."))
-        return lines
-    lines.append(await _tiny_answer(completions, model))
+        found = f"{answer.found} (it is not listed)" if answer.ok else f"{model} is not listed, and does not answer"
+        answer = Check("model", answer.ok, found, "" if answer.ok else f"Set LLM_MODEL to one of: {some}.")
+    lines.append(answer)
     return lines
 
 

@@ -33,7 +33,7 @@ async def choose_model(invocation: Invocation, context: CommandContext) -> Comma
     if misfits:
         text += "\n\nA setting made before does not fit this model: " + " ".join(misfits)
     if not checked:
-        text += "\n\nI could not ask the provider whether it has this model, so I took your word for it."
+        text += "\n\nThe provider could not be asked whether it has this model, so I took your word for it."
     return say(text)
 
 
@@ -45,12 +45,14 @@ async def _list_models(context: CommandContext) -> str:
         profiles = await context.completions.models()
     except CompletionFailed as failed:
         return f"`{current}` answers here ({origin}). I could not get the list of models: {failed.user_text}"
+    choose = f"`/{context.command_name} model ID` chooses another."
+    if not profiles:
+        return f"`{current}` answers here ({origin}). The provider has no list of its models. {choose}"
     lines = [_word_model(profile, profile.id == current) for profile in profiles[:_LISTED]]
     if len(profiles) > _LISTED:
         lines.append(f"- and {len(profiles) - _LISTED} more")
     if all(profile.id != current for profile in profiles):
         lines.insert(0, f"- **`{current}`** answers here, but the provider does not list it now")
-    choose = f"`/{context.command_name} model ID` chooses another."
     return "\n".join(lines) + f"\n\nWhy this one: {origin}. {choose}"
 
 
@@ -67,6 +69,10 @@ async def find_model(wanted: str, context: CommandContext) -> tuple[str, bool]:
         ids = [profile.id for profile in await context.completions.models()]
     except CompletionFailed:
         return wanted, False
+    if not ids:
+        return wanted, False
+    if wanted == context.completions.backend().model:  # whoever runs the bot chose it, listed or not
+        return wanted, True
     exact = [each for each in ids if each.lower() == wanted.lower()]
     ends = [each for each in ids if each.lower().rsplit("/", 1)[-1] == wanted.lower()]
     part = [each for each in ids if wanted.lower() in each.lower()]

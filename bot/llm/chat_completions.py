@@ -28,12 +28,14 @@ from bot.llm.limits import Limits, shrink_answer
 from bot.llm.line import Line, TooLong
 from bot.llm.models import Catalogue, guess_server
 from bot.llm.reader import AnswerReader, NotTheProtocol, ProviderSaid
-from bot.llm.request import answer_budget, build_body, wants_stream
+from bot.llm.request import answer_budget, build_body
 from bot.llm.retries import Remedy, Retries, Step, Verdict
 from bot.llm.wire import Problem, decode_models, read_error_body
 from bot.ports import Backend, CompletionRequest, LimitState, ModelProfile, Piece, Switched, Waiting
 
-_OK = 200
+_SUCCESS = 2  # hundreds
+_NO_LIST = (404, 405, 501)
+_LAST_SECONDS = 3.0
 _WORTH_SAYING = 1.0
 _WAITED = Waiting(0.0, "")
 
@@ -56,7 +58,7 @@ class ChatCompletions:
         self._line = Line(self._limits, config.patience)
         self._refused: dict[str, set[str]] = {}
         self._listed: tuple[float, tuple[ModelProfile, ...]] | None = None
-        self._tidying: set[asyncio.Task[None]] = set()
+        self._tidying: dict[asyncio.Task[None], Exchange] = {}
 
     async def stream(self, request: CompletionRequest) -> AsyncGenerator[Sequence[Piece], None]:
         """See ``Completions.stream``."""
@@ -87,11 +89,14 @@ class ChatCompletions:
             raise failures.judge_silence(asked, timed_out=True).error from None
         except (httpx.HTTPError, OSError):
             raise failures.judge_silence(asked, timed_out=False).error from None
-        if response.status_code != _OK:
+        if response.status_code in _NO_LIST:
+            self._listed = (_now(), ())
+            return ()
+        if response.status_code // 100 != _SUCCESS:
             problem = read_error_body(response.content)
             raise failures.judge_status(response.status_code, response.headers, problem, asked).error
         try:
-            profiles = self._catalogue.learn(decode_models(response.content).data or [])
+            profiles = self._catalogue.learn(decode_models(response.content))
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise failures.judge_gibberish(asked).error from None
         self._listed = (_now(), profiles)
@@ -111,9 +116,12 @@ class ChatCompletions:
 
     async def close(self) -> None:
         """End what is still open; running streams break."""
-        for task in tuple(self._tidying):
+        tidying = dict(self._tidying)
+        for task in tidying:
             task.cancel()
-        await asyncio.gather(*self._tidying, return_exceptions=True)
+        await asyncio.gather(*tidying, return_exceptions=True)
+        for exchange in tidying.values():  # a task that was cancelled before it began has closed nothing
+            await exchange.close()
         await self._client.aclose()
 
     async def _with_model(
@@ -133,7 +141,7 @@ class ChatCompletions:
             reader = AnswerReader(show_reasoning=request.show_reasoning, prefill=request.prefill)
             try:
                 exchange = await self._open(request, model, fresh)
-                async with aclosing(self._read(exchange, reader, request, model)) as batches:
+                async with aclosing(self._read(exchange, reader, model)) as batches:
                     async for batch in batches:
                         yield batch
                 return
@@ -197,7 +205,8 @@ class ChatCompletions:
         except Broken as broken:
             raise _Failed(failures.judge_silence(asked, timed_out=broken.timed_out)) from None
         self._limits.learn(model, exchange.headers, _now())
-        if exchange.status == _OK:
+        self._line.look_again(model)
+        if exchange.status // 100 == _SUCCESS:
             return exchange
         try:
             problem = read_error_body(await exchange.body())
@@ -208,20 +217,24 @@ class ChatCompletions:
         raise _Failed(failures.judge_status(exchange.status, exchange.headers, problem, asked))
 
     async def _read(
-        self, exchange: Exchange, reader: AnswerReader, request: CompletionRequest, model: str
+        self, exchange: Exchange, reader: AnswerReader, model: str
     ) -> AsyncGenerator[Sequence[Piece], None]:
         """The answer of one successful exchange. Raises ``_Failed`` at whatever point it breaks."""
         asked = self._asked(model)
         lost: Verdict | None = None
         rest: list[Piece] = []
+        begun = False
         try:
-            if _is_streamed(exchange, request):
-                while not reader.done and (data := await exchange.read()):
+            data = await _beginning(exchange)
+            begun = bool(data)
+            if _is_whole(data):
+                rest = reader.whole(data + await exchange.body())
+            else:
+                while data:
                     if pieces := reader.feed(data):
                         yield pieces
+                    data = b"" if reader.done else await (_last(exchange) if reader.reason else exchange.read())
                 rest = reader.end()
-            else:
-                rest = reader.whole(await exchange.body())
         except Broken as broken:
             rest = reader.end()
             lost = None if reader.reason else failures.judge_broken(asked, timed_out=broken.timed_out)
@@ -234,7 +247,7 @@ class ChatCompletions:
                 self._leave(exchange)
             else:
                 await exchange.close()
-        lost = lost or _missing(reader, asked)
+        lost = lost or _missing(reader, asked, something=begun)
         if lost is None:
             yield [*rest, reader.finished(model, exchange.headers.get("x-request-id", ""))]
             return
@@ -245,8 +258,8 @@ class ChatCompletions:
     def _leave(self, exchange: Exchange) -> None:
         """Let the connection go back for reuse without keeping the answer waiting for it."""
         task = asyncio.get_running_loop().create_task(exchange.drain())
-        self._tidying.add(task)
-        task.add_done_callback(self._tidying.discard)
+        self._tidying[task] = exchange
+        task.add_done_callback(self._tidying.pop)
 
     async def _explained(self, verdict: Verdict, model: str, request: CompletionRequest) -> Verdict:
         """A missing model's sentence names the models there are: ask for the list when it was never read."""
@@ -276,18 +289,40 @@ async def _pause(seconds: float) -> AsyncGenerator[Waiting, None]:
         yield _WAITED
 
 
-def _is_streamed(exchange: Exchange, request: CompletionRequest) -> bool:
-    """Whether events come, as the response itself says. Raises ``NotTheProtocol`` when it is neither they nor JSON."""
-    kind = exchange.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind in ("text/event-stream", "application/json"):
-        return kind == "text/event-stream"
-    if kind:
-        raise NotTheProtocol(kind)
-    return wants_stream(request)
+async def _beginning(exchange: Exchange) -> bytes:
+    """The first reads of a body, up to one that is more than blanks (some servers send those to keep one waiting)."""
+    begun = b""
+    while not begun.strip() and (data := await exchange.read()):
+        begun = data
+    return begun
 
 
-def _missing(reader: AnswerReader, asked: Asked) -> Verdict | None:
-    """Why what was read to its end is not an answer; ``None`` when it is one."""
+async def _last(exchange: Exchange) -> bytes:
+    """What may follow when the model has said that it is done; nobody waits long for a mark that does not come."""
+    try:
+        async with asyncio.timeout(_LAST_SECONDS):
+            return await exchange.read()
+    except TimeoutError:
+        return b""
+
+
+def _is_whole(begun: bytes) -> bool:
+    """Whether a whole answer comes, not events: the body tells, for headers are wrong too often.
+
+    Raises ``NotTheProtocol`` for a web page.
+    """
+    first = begun.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+    if first == b"<":
+        raise NotTheProtocol("a web page")
+    return first in (b"{", b"[")
+
+
+def _missing(reader: AnswerReader, asked: Asked, *, something: bool) -> Verdict | None:
+    """Why what was read to its end is not an answer; ``None`` when it is one. ``something``: there was a body."""
+    if reader.complaint is not None:
+        return failures.judge_status(0, {}, reader.complaint, asked)
+    if something and not reader.done and not reader.events_seen:
+        return failures.judge_gibberish(asked)
     if not reader.done and not reader.reason:
         return failures.judge_broken(asked, timed_out=False)
     if not reader.text_seen:

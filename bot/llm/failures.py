@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 
 from bot.errors import (
     BadAnswer,
@@ -33,8 +34,14 @@ _OVERFLOW = re.compile(
 )
 _UNSUPPORTED = re.compile(
     r"property '(?P<a>\w+)' is unsupported|`(?P<b>\w+)` is not supported with this model|"
-    r"[Uu]nsupported (?:parameter|value): '(?P<c>\w+)|[Uu]nrecognized request argument supplied: (?P<d>\w+)|"
-    r"does not support (?:the )?(?:parameter )?[`'](?P<e>\w+)[`']"
+    r"[Uu]nsupported (?:parameter|value): '(?P<c>\w+)|[Uu]nrecognized request arguments? supplied: (?P<d>\w+)|"
+    r"does not support (?:the )?(?:parameter )?[`'](?P<e>\w+)[`']|"
+    r"(?:[Uu]nknown|[Uu]nexpected|[Uu]nrecognized) (?:parameter|field|key|argument|property|keyword argument)s?:? "
+    r"[`'\"]?(?P<f>\w+)|[('](?P<g>\w+)' was unexpected|'loc': \['body', '(?P<h>\w+)'\](?=[^}]*not permitted)"
+)
+_NO_SUCH_PATH = re.compile(
+    r"\s*<|unknown_url|(unknown|invalid) (request )?url|cannot post|no route|(404 ?)?(page )?not found\W*$",
+    re.IGNORECASE,
 )
 _NO_FORMAT = re.compile(r"not support (the )?response[ _]format", re.IGNORECASE)
 _LIMIT_NAME = re.compile(r"\b(requests|tokens|input tokens|output tokens) per (minute|hour|day)\b", re.IGNORECASE)
@@ -43,7 +50,7 @@ _TRY_AGAIN = re.compile(r"try again in ((?:\d+(?:\.\d+)?(?:ms|h|m|s))+)", re.IGN
 _GENERATION = ("tool_use_failed", "json_validate_failed")
 _DROPPABLE = frozenset(
     {"temperature", "top_p", "stop", "seed", "user", "service_tier", "stream_options", "reasoning_effort"}
-    | {"include_reasoning", "reasoning_format", "response_format"}
+    | {"include_reasoning", "reasoning_format", "response_format", "max_completion_tokens", "max_tokens"}
 )
 
 
@@ -68,6 +75,8 @@ def judge_status(status: int, headers: Mapping[str, str], problem: Problem, aske
     if status >= 500 or status == 408:
         return Verdict(_over_capacity(status, headers, problem, asked), Remedy.BACKOFF, others_may=True)
     match status:
+        case 404 | 405 if status == 405 or _NO_SUCH_PATH.match(problem.message) or problem.code == "unknown_url":
+            return _lost(asked)
         case 404:
             return Verdict(_model_gone(asked), others_may=True)
         case 413:
@@ -182,6 +191,15 @@ def _account(status: int, asked: Asked) -> Verdict:
     return Verdict(KeyRefused(str(status), user_text=_sentence(text)))
 
 
+def _lost(asked: Asked) -> Verdict:
+    """Somebody is there who has never heard of chat completions."""
+    text = (
+        f"There are no chat completions at the address this bot has for {asked.server}. "
+        "Whoever runs this bot needs to check it; such addresses mostly end in /v1."
+    )
+    return Verdict(BadAnswer("no such path", user_text=text))
+
+
 def _model_gone(asked: Asked) -> ModelGone:
     return ModelGone(
         "gone", user_text=f"{_sentence(asked.server)} does not offer `{asked.model}` (any more). {_choose(asked)}"
@@ -255,8 +273,6 @@ def _refused(status: int, problem: Problem) -> Verdict:
     if "Too many images" in problem.message:
         text = "There are more images in this conversation than the model takes. Start a new one with fewer images."
         return Verdict(RequestRefused("images", user_text=text))
-    if status == 422:
-        return Verdict(RequestRefused("422"), Remedy.ONCE)
     found = _UNSUPPORTED.search(problem.message)
     name = next((value for value in found.groups() if value), "") if found else ""
     if _NO_FORMAT.search(problem.message):
@@ -264,14 +280,23 @@ def _refused(status: int, problem: Problem) -> Verdict:
     if name in _DROPPABLE:
         text = f"This model does not take the setting {name}. Reset it, or choose another model."
         return Verdict(RequestRefused(f"field {name}", user_text=text), Remedy.DROP, field=name)
-    return Verdict(RequestRefused(str(status)))
+    return Verdict(RequestRefused(str(status)), Remedy.ONCE if status == 422 else Remedy.NOTHING)
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
     millis = headers.get("retry-after-ms", "")
     if re.fullmatch(r"\d+(\.\d+)?", millis):
         return float(millis) / 1000
-    return read_duration(headers.get("retry-after", ""))
+    told = headers.get("retry-after", "")
+    return _until(told, headers.get("date", "")) if told[:1].isalpha() else read_duration(told)
+
+
+def _until(then: str, now: str) -> float | None:
+    """The seconds between two dates of HTTP; both are of the server's clock."""
+    try:
+        return max(0.0, (parsedate_to_datetime(then) - parsedate_to_datetime(now)).total_seconds())
+    except (ValueError, TypeError):
+        return None
 
 
 def _number(name: str, message: str) -> int:

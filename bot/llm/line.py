@@ -49,6 +49,11 @@ class Line:
         """No one waits and the limits have room: the request may go without ``wait``."""
         return not self._lines.get(model) and self._gate.wait(model, tokens, _now()) <= 0
 
+    def look_again(self, model: str) -> None:
+        """The limits are better known now: whoever is first in the model's line need not sleep to the end."""
+        if line := self._lines.get(model):
+            line[0].moved.set()
+
     async def wait(self, model: str, tokens: int, *, again: bool = False) -> AsyncGenerator[Waiting, None]:
         """Ends when the request may go. ``again``: it had its turn and was sent back, so it goes to the front.
 

@@ -2,8 +2,9 @@
 
 A pure machine between the network and the core, so that every way a stream can arrive or break is tested
 without one. Text that came in one read leaves as one piece. It keeps what the caller must know when things
-go wrong: whether text came (``text_seen``), whether the model said it was finished (``reason``), whether the
-closing mark came (``done``). Blanks before the first word wait for it: an answer of blanks is an empty answer.
+go wrong: whether anything in the body was an event (``events_seen``), whether text came (``text_seen``),
+whether the model said it was finished (``reason``), whether the closing mark came (``done``). Blanks before the
+first word wait for it: an answer of blanks is an empty answer.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class AnswerReader:
         self._lead = ""
         self._salvaged: list[Piece] = []
         self.done = False
+        self.events_seen = False
         self.text_seen = False
         self.reasoning_seen = False
         self.shown = False
@@ -46,6 +48,7 @@ class AnswerReader:
         self.model = ""
         self.request_id = ""
         self.seed: int | None = None
+        self.complaint: Problem | None = None
         self.usage: Usage | None = None
 
     def feed(self, data: bytes) -> list[Piece]:
@@ -56,11 +59,8 @@ class AnswerReader:
         texts: list[str] = []
         thoughts: list[str] = []
         try:
-            for _, payload in self._events.feed(data):
-                if payload == b"[DONE]":
-                    self.done = True
-                elif payload and not self.done:
-                    self._chunk(decode_chunk(payload), texts, thoughts)
+            for name, payload in self._events.feed(data):
+                self._event(name, payload, texts, thoughts)
         except (EventTooLarge, msgspec.DecodeError, UnicodeDecodeError) as error:
             self._salvaged = self._pieces(texts, thoughts)
             raise NotTheProtocol(type(error).__name__) from None
@@ -78,17 +78,16 @@ class AnswerReader:
         return pieces
 
     def end(self) -> list[Piece]:
-        """The body is over, cleanly or not: everything held back comes out now."""
+        """The body is over, cleanly or not: everything held back comes out now. Never raises; see ``complaint``."""
         texts: list[str] = []
         thoughts: list[str] = []
         try:
-            for _, payload in self._events.end():
-                if payload == b"[DONE]":
-                    self.done = True
-                elif payload and not self.done:
-                    self._chunk(decode_chunk(payload), texts, thoughts)
+            for name, payload in self._events.end():
+                self._event(name, payload, texts, thoughts)
         except (EventTooLarge, msgspec.DecodeError, UnicodeDecodeError):
             self.done = False
+        except ProviderSaid as said:
+            self.complaint = said.problem
         text, thought = self._think.end()
         texts.append(text)
         thoughts.append(thought)
@@ -114,6 +113,19 @@ class AnswerReader:
             self.reason or "stop", self.model or model, self.usage, self.request_id or request_id, self.seed
         )
 
+    def _event(self, name: bytes, payload: bytes, texts: list[str], thoughts: list[str]) -> None:
+        self.events_seen = True
+        if self.done:
+            return
+        if payload[:1] == b"{":  # nearly every event
+            self._chunk(decode_chunk(payload), texts, thoughts)
+        elif payload.strip() == b"[DONE]":
+            self.done = True
+        elif name == b"error":
+            raise ProviderSaid(Problem(message=payload[:500].decode("utf-8", "replace")))
+        elif payload.strip():
+            raise msgspec.DecodeError("not an object")
+
     def _chunk(self, chunk: Chunk, texts: list[str], thoughts: list[str]) -> None:
         for choice in chunk.choices or ():
             delta = choice.delta or choice.message
@@ -125,6 +137,8 @@ class AnswerReader:
                         thoughts.append(thought)
                     else:
                         texts.append(delta.content)
+                elif delta.refusal:
+                    texts.append(delta.refusal)
                 if apart := delta.reasoning or delta.reasoning_content:
                     thoughts.append(apart)
             if choice.finish_reason:

@@ -1,19 +1,23 @@
 """What model servers put on the wire, as typed values.
 
 Every key is optional and unknown keys are ignored: Groq, OpenAI, Ollama, vLLM, llama.cpp and OpenRouter
-leave out or add different ones. Only what Parley reads is declared. Errors come as an object, as a plain
+leave out or add different ones. Only what Parley reads is declared, and where a value has a type of its own
+(usage in words, text in a list of parts) the rest of its chunk still counts. Errors come as an object, as a plain
 string, without their ``error`` wrapper (vLLM) or under ``detail``; codes as text, number or null. ``Problem``
 is the one form of them all; its ``message`` serves to recognise a failure and is never shown to people.
 """
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from bot.ports import Usage
+
+Shape = TypeVar("Shape", bound=msgspec.Struct)
 
 
 class Delta(msgspec.Struct, gc=False):
@@ -22,6 +26,7 @@ class Delta(msgspec.Struct, gc=False):
     content: str | None = None
     reasoning: str | None = None
     reasoning_content: str | None = None
+    refusal: str | None = None
 
 
 class Choice(msgspec.Struct, gc=False):
@@ -95,12 +100,92 @@ class ListedModel(msgspec.Struct):
     meta: Meta | None = None
 
 
-class ModelList(msgspec.Struct):
-    data: list[ListedModel] | None
+_decode_typed = msgspec.json.Decoder(Chunk, strict=False).decode
 
 
-decode_chunk = msgspec.json.Decoder(Chunk, strict=False).decode
-decode_models = msgspec.json.Decoder(ModelList, strict=False).decode
+def decode_chunk(data: bytes) -> Chunk:
+    """One chunk. Raises ``msgspec.DecodeError`` when it is not a JSON object."""
+    try:
+        return _decode_typed(data)
+    except (msgspec.ValidationError, UnicodeDecodeError):
+        return _read_loosely(msgspec.json.decode(data.decode("utf-8", "replace")))
+
+
+def decode_models(body: bytes) -> list[ListedModel]:
+    """The entries that can be read of ``GET /models``, whichever way they are wrapped. Raises as ``decode_chunk``."""
+    value = msgspec.json.decode(body)
+    for key in ("data", "models"):
+        if isinstance(value, dict) and key in value:
+            value = value[key]
+    if value is not None and not isinstance(value, list):
+        raise msgspec.ValidationError("not a list of models")
+    return [entry for each in value or () if (entry := _read_listed(each)) is not None]
+
+
+def _read_listed(value: object) -> ListedModel | None:
+    if isinstance(value, str):
+        return ListedModel(value)
+    if not isinstance(value, dict) or not isinstance(name := value.get("id") or value.get("name"), str):
+        return None
+    return _fitting(ListedModel, {**value, "id": name}) or ListedModel(name)
+
+
+def _read_loosely(value: object) -> Chunk:
+    """What of a chunk has the types it should have."""
+    if not isinstance(value, dict):
+        raise msgspec.ValidationError("not an object")
+    choices = value.get("choices")
+    return Chunk(
+        choices=[_read_choice(each) for each in choices if isinstance(each, dict)] if isinstance(choices, list) else [],
+        usage=_fitting(WireUsage, value.get("usage")),
+        x_groq=_fitting(XGroq, value.get("x_groq")),
+        error=value.get("error"),
+        model=_string(value.get("model")),
+        object=value.get("object"),
+        message=value.get("message"),
+        code=value.get("code"),
+        type=value.get("type"),
+    )
+
+
+def _read_choice(value: dict[str, Any]) -> Choice:
+    reason = value.get("finish_reason")
+    return Choice(
+        delta=_read_delta(value.get("delta")),
+        message=_read_delta(value.get("message")),
+        finish_reason=reason if isinstance(reason, str | None) else "stop",
+    )
+
+
+def _read_delta(value: object) -> Delta | None:
+    if not isinstance(value, dict):
+        return None
+    content = value.get("content")
+    if isinstance(content, list):
+        parts = (each.get("text") if isinstance(each, dict) else each for each in content)
+        content = "".join(part for part in parts if isinstance(part, str))
+    return Delta(
+        _string(content), *(_string(value.get(name)) for name in ("reasoning", "reasoning_content", "refusal"))
+    )
+
+
+def _string(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _fitting(kind: type[Shape], value: object) -> Shape | None:
+    """``value`` as ``kind``, its members of other types left out."""
+    if not isinstance(value, dict):
+        return None
+    types = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
+    given: dict[str, Any] = {}
+    for name in types.keys() & value.keys():
+        with contextlib.suppress(msgspec.ValidationError):
+            given[name] = msgspec.convert(value[name], types[name], strict=False)
+    try:
+        return kind(**given)
+    except TypeError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)

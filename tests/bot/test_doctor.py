@@ -46,13 +46,23 @@ async def test_a_refused_key_names_its_variable_and_is_not_shown(environment: py
     assert KEY not in doctor.told([line], colours=False)
 
 
-async def test_a_model_that_is_not_listed_names_some_that_are(environment: pytest.MonkeyPatch) -> None:
+async def test_a_model_that_is_not_listed_and_does_not_answer_names_some_that_are(
+    environment: pytest.MonkeyPatch,
+) -> None:
     async with LlmEmulator(key=KEY) as server:
         _, line = await doctor.provider(configured(environment, server, LLM_MODEL="no/such-model"))
     assert not line.ok
-    assert line.found == "no/such-model is not listed"
+    assert line.found == "no/such-model is not listed, and does not answer"
     assert line.fix.startswith("Set LLM_MODEL to one of: ")
-    assert server.seen == []
+
+
+async def test_a_model_that_answers_is_good_whatever_the_list_says(environment: pytest.MonkeyPatch) -> None:
+    async with LlmEmulator(key=KEY) as server:
+        _, line = await doctor.provider(
+            configured(environment, server, LLM_MODEL="meta-llama/llama-prompt-guard-2-86m")
+        )
+    assert line.ok
+    assert line.found.endswith("(it is not listed)")
 
 
 async def test_a_server_that_is_not_there_is_told_in_a_sentence(environment: pytest.MonkeyPatch) -> None:

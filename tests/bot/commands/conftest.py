@@ -65,11 +65,13 @@ class SettingsStore:
 @dataclass
 class ModelList:
     away: bool = False
+    listed: Sequence[ModelProfile] = MODELS
+    own: str = MODELS[0].id
 
     async def models(self) -> Sequence[ModelProfile]:
         if self.away:
             raise Unreachable
-        return MODELS
+        return self.listed
 
     def profile(self, model: str) -> ModelProfile:
         return next((known for known in MODELS if known.id == model), ModelProfile(model))
@@ -78,7 +80,7 @@ class ModelList:
         return [LimitState(MODELS[0].id, "requests/day", 1_000, 940, 180.0)]
 
     def backend(self) -> Backend:
-        return Backend("groq", "Groq", model=MODELS[0].id)
+        return Backend("groq", "Groq", model=self.own)
 
 
 @dataclass

@@ -119,6 +119,16 @@ async def test_without_the_providers_list_a_model_is_taken_on_trust(room: Room) 
     room.models.away = True
     assert "took your word" in await room.say("model new/model")
     assert "could not get the list" in await room.say("model")
+    room.models.away, room.models.listed = False, ()
+    assert "took your word" in await room.say("model other/model")
+    assert "has no list of its models" in await room.say("model")
+
+
+async def test_the_model_of_the_deployment_can_be_chosen_whether_or_not_the_provider_lists_it(room: Room) -> None:
+    room.models.own = "acme/hidden"
+    await room.say("model 120b")
+    assert "took your word" not in await room.say("model acme/hidden")
+    assert room.store.values() == {("thread", "model"): "acme/hidden"}
 
 
 async def test_choosing_a_model_tells_which_settings_do_not_fit_it(room: Room) -> None:

@@ -154,6 +154,17 @@ async def test_nobody_is_made_to_wait_longer_than_the_longest_wait() -> None:
     assert line.is_free(M, 1) is False
 
 
+async def test_who_is_first_in_line_goes_as_soon_as_the_limits_are_known_to_have_room() -> None:
+    gate = Gate()
+    line = Line(gate, longest=60)
+    async with aclosing(line.wait(M, 1)) as waits, asyncio.timeout(5):
+        async for _ in waits:
+            gate.seconds = 0.0
+            line.look_again("another")
+            line.look_again(M)
+    assert line.is_free(M, 1)
+
+
 async def test_a_wait_ends_when_there_is_room() -> None:
     gate = Gate()
     gate.seconds = 0.01

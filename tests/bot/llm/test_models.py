@@ -9,7 +9,7 @@ from tests.emulators.llm_rules import model_list
 
 
 def learn(catalogue: Catalogue, data: list[dict[str, object]]) -> tuple[ModelProfile, ...]:
-    return catalogue.learn(decode_models(json.dumps({"object": "list", "data": data}).encode()).data or [])
+    return catalogue.learn(decode_models(json.dumps({"object": "list", "data": data}).encode()))
 
 
 def test_only_models_one_can_talk_to_are_listed() -> None:
