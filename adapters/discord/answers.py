@@ -34,6 +34,14 @@ class Answers:
             return None
         return ((answer or {}).get("resource") or {}).get("message") or {}
 
+    async def original(self, press: Press) -> dict[str, Any]:
+        """The message that the first response made; empty when it cannot be told."""
+        try:
+            found = await self._calls.ask("GET", f"{self._hook(press)}/messages/@original", is_open=True)
+        except SurfaceError:
+            return {}
+        return found or {}
+
     async def tell(self, press: Press, notice: Notice, rows: Sequence[Component] = ()) -> None:
         """As the first response, for this person only."""
         texts = notice_texts(notice)

@@ -69,7 +69,11 @@ class Asking:
             return
         words = within(f"**{escape(press.author.name)}** asks: {said or text}"[:1_800], 2_000)
         message = await self._answers.first(press, MESSAGE, public(words))
+        if message is None:
+            return
+        message = message or await self._answers.original(press)
         if not message:
+            await self._answers.tell_more(press, _NOT_TAKEN)
             return
         id = str(message["id"])
         address = press.address

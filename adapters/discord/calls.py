@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -39,6 +40,7 @@ _GLOBAL_PER_SECOND = 45  # Discord allows 50, as they arrive there
 _SPARE_BELOW = 25  # calls in the last second beyond which none is made that nobody waits for
 _SPARE_PER_SECOND = 5
 _AGENT = "DiscordBot (https://parley.invalid, 1) Parley"
+_VERSION = "v10"
 _RETRIES = (0.3, 1.0, 2.0)  # seconds between tries of a call that is not a write of a reply
 
 Json = Mapping[str, Any]
@@ -68,7 +70,7 @@ class Calls:
     """The REST API as one bot token sees it. ``open`` gives it its session; calls made before wait for that."""
 
     def __init__(self, token: str, url: str, timeout: float) -> None:
-        self._token, self._url = token, url
+        self._token, self.url = token, url
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._session: aiohttp.ClientSession | None = None
         self._opened = asyncio.Event()
@@ -104,12 +106,31 @@ class Calls:
             data, head["Content-Type"] = json.dumps(body).encode(), "application/json"
         try:
             async with session.request(
-                method, self._url + path, data=data, headers=head, params=query, timeout=self._timeout
+                method, self.url + path, data=data, headers=head, params=query, timeout=self._timeout
             ) as answer:
                 raw = await answer.read()
                 return self._read(what if not is_open else method, key, answer, raw)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Unsent(f"{method}: no answer ({type(error).__name__})") from None
+
+    async def who(self) -> Json:
+        """The bot's own user. An address without a version is tried with it first, as Discord's own has one."""
+        given = self.url
+        if not re.search(r"/v\d+$", given):
+            self.url = f"{given.removesuffix('/api')}/api/{_VERSION}"
+        try:
+            found = await self.ask("GET", "/users/@me")
+        except Shut as shut:
+            if shut.code or self.url == given:
+                raise
+            self.url = given
+            found = await self.ask("GET", "/users/@me")
+        except SurfaceError:
+            self.url = given
+            raise
+        if not isinstance(found, dict) or "id" not in found:
+            raise Shut("no Discord there", 0)
+        return found
 
     async def ask(self, method: str, path: str, body: Any = None, **more: Any) -> Any:
         """As ``call``, tried again a few times: for calls that may be carried out twice."""

@@ -71,6 +71,15 @@ class Directory:
         self._roots: Memory[str] = Memory(_MESSAGES)
         self.titles: Memory[str] = Memory(_MESSAGES)
 
+    async def spot_of(self, data: Mapping[str, Any]) -> Spot:
+        """Where a message or a press stands: what it says itself counts when nobody can be asked."""
+        channel = str(data["channel_id"])
+        try:
+            return await self.spot(channel)
+        except SurfaceError:
+            described = {"type": data.get("channel_type")} | (data.get("channel") or {})
+            return spot_in(described | {"id": channel, "guild_id": data.get("guild_id")})
+
     async def spot(self, channel: str) -> Spot:
         """Raises ``Gone`` when there is no such channel for us, and ``Unsent``."""
         known = self.guilds.spot(channel) or self._spots.get(channel)
@@ -92,6 +101,17 @@ class Directory:
 
     def remember(self, spot: Spot) -> None:
         self._spots.put(spot.id, spot)
+
+    async def with_cited(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The message with what it replies to; Discord may leave that out, which does not mean that it is gone."""
+        target = refers_to(data)
+        if not target or "referenced_message" in data:
+            return data
+        try:
+            found = await self._calls.call("GET", f"/channels/{data['channel_id']}/messages/{target}")
+        except SurfaceError:
+            return data
+        return {**data, "referenced_message": found}
 
     async def root(self, data: Mapping[str, Any], me: Me) -> str:
         """The root of the chain of replies through the bot's messages that a message in a channel belongs to: its own

@@ -7,8 +7,8 @@ from typing import Any
 
 import aiohttp
 
-from adapters.discord.calls import Calls, Refused
-from adapters.discord.config import DiscordConfig
+from adapters.discord.calls import Calls, Refused, Shut
+from adapters.discord.config import API_URL, DiscordConfig
 from bot.errors import Gone, SurfaceError
 from bot.ports import Check
 
@@ -39,8 +39,11 @@ async def examine(config: DiscordConfig, command: str) -> Sequence[Check]:
         calls = Calls(config.token.get_secret_value(), config.api_url, config.timeout)
         calls.open(session)
         try:
-            me = await calls.ask("GET", "/users/@me")
+            me = await calls.who()
             app = await calls.ask("GET", "/oauth2/applications/@me")
+        except Shut:
+            fix = f"Leave DISCORD_API_URL out, or set an address such as {API_URL}"
+            return [Check("Discord token", False, "there is no Discord API at DISCORD_API_URL", fix)]
         except (Gone, Refused):
             fix = f"On {_PORTAL} open the application's page Bot, choose Reset Token, and set DISCORD_TOKEN to it."
             return [Check("Discord token", False, "Discord refuses it", fix)]
@@ -108,4 +111,5 @@ async def _commands(calls: Calls, app: str, command: str) -> Check:
         return Check("Discord commands", False, "they could not be listed", "Try again.")
     if any(it.get("name") == command for it in found or ()):
         return Check("Discord commands", True, f"/{command} is registered")
-    return Check("Discord commands", True, f"/{command} will be registered at the next start")
+    fix = "Start Parley: it registers its commands when it has connected."
+    return Check("Discord commands", False, f"/{command} is not registered", fix)

@@ -4,6 +4,9 @@ Messages and interactions are taken as Discord sends them, before the library ma
 keeps what it needs to know guilds, channels, roles and threads. Nothing that comes in can end the connection: a
 dispatch that cannot be read is noted and left. What does end it is begun again, with a pause.
 
+Who the bot is was asked before, so the library makes no call of the REST API itself. What it takes for granted in a
+welcome, and another server than Discord's may leave out, is filled in.
+
 Importing this module imports discord.py.
 """
 
@@ -11,25 +14,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import threading
 import time
 import urllib.request
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import structlog
 import yarl
 
-from adapters.discord.config import DiscordConfig
-from adapters.discord.inbound import Spot
+from adapters.discord.config import GATEWAY_URL, DiscordConfig
+from adapters.discord.inbound import Me, Spot
 from bot.errors import ConfigurationError
 
 with warnings.catch_warnings():
     warnings.filterwarnings("ignore", "'audioop' is deprecated", DeprecationWarning)
     import discord
+    import discord.shard
     from discord.gateway import DiscordWebSocket, KeepAliveHandler
     from discord.http import Route
 
@@ -43,6 +48,7 @@ _BACKOFF = (1.0, 2.0, 5.0, 15.0, 30.0)
 _SILENCE = 110.0  # seconds without any frame, heartbeats included, after which a shard counts as deaf
 _LAST_BEAT = 5.0  # seconds that a heartbeat which is being sent is waited for
 _BAD_TOKEN, _NO_INTENT = 4004, 4014
+_DISCORDS_HOST = "discord.gg"
 _FATAL = {
     4010: ("DISCORD_SHARD_IDS", "Discord knows no such shard", "Leave DISCORD_SHARD_IDS and DISCORD_SHARD_COUNT out."),
     4011: ("DISCORD_SHARD_COUNT", "Discord asks for more shards", "Leave it out, or set a larger number."),
@@ -64,11 +70,13 @@ class Gateway:
         self._identified: dict[int, float] = {}
         self._sessions: set[int] = set()
         self._shard_count = 1
+        self._me = Me("", "")
         self._is_closing = False
         self.reads_content = True
         self.trouble = "not started"
         Route.BASE = config.api_url
         DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(config.gateway_url)
+        discord.shard.DiscordWebSocket = _Socket  # type: ignore[misc]  # the library has no other way to choose it
         # The library logs every reconnect with its trace; ours says what matters.
         logging.getLogger("discord").setLevel(logging.CRITICAL)
 
@@ -77,9 +85,13 @@ class Gateway:
         """Set when every shard of this process has a session for the first time."""
         return self._ready
 
-    def start(self, shard_count: int) -> asyncio.Task[None]:
-        """Connect and stay connected; the task ends only by ``close`` or with a ``ConfigurationError``."""
+    def start(self, me: Me, shard_count: int, url: str = "") -> asyncio.Task[None]:
+        """Connect and stay connected; the task ends only by ``close`` or with a ``ConfigurationError``. ``url``: where
+        Discord says that the gateway is, which counts unless DISCORD_GATEWAY_URL says otherwise."""
+        self._me = me
         self._shard_count = self._config.shard_count or shard_count
+        if url.startswith(("ws://", "wss://")) and self._config.gateway_url == GATEWAY_URL:
+            DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(url)
         self.trouble = "connecting"
         self._running = asyncio.create_task(self._run(), name="discord-gateway")
         return self._running
@@ -177,8 +189,6 @@ class Gateway:
                 if self._is_closing:
                     return
                 raise ConnectionError("the connection ended")
-            except discord.LoginFailure:
-                raise bad_token() from None
             except discord.PrivilegedIntentsRequired:
                 self._do_without_content()
                 continue
@@ -211,6 +221,7 @@ class Gateway:
     def _new_client(self) -> _Client:
         return _Client(
             self,
+            self._me,
             shard_count=self._shard_count,
             shard_ids=list(self._config.shard_ids) or None,
             intents=intents(self.reads_content),
@@ -245,7 +256,7 @@ class Gateway:
 class _Client(discord.AutoShardedClient):
     """The library's client, which hands on what it hears."""
 
-    def __init__(self, gateway: Gateway, **options: Any) -> None:
+    def __init__(self, gateway: Gateway, me: Me, **options: Any) -> None:
         super().__init__(
             **options,
             max_messages=None,
@@ -256,9 +267,21 @@ class _Client(discord.AutoShardedClient):
             max_ratelimit_timeout=30.0,
         )
         self._gateway = gateway
+        _Socket.me = {"id": me.user, "username": me.name, "discriminator": "0", "avatar": None, "bot": True}
+        self.http.request = self._known  # type: ignore[method-assign]  # see ``login``
         parsers = self._connection.parsers
         for name, parse in list(parsers.items()):
             parsers[name] = self._guarded(name, parse)
+
+    async def login(self, token: str) -> None:
+        """The library would ask who it is, and for the application; both are known."""
+        await self.http.static_login(token)
+        self._connection.user = discord.ClientUser(state=self._connection, data=_Socket.me)  # type: ignore[arg-type]
+
+    async def _known(self, route: Route, **_: Any) -> Any:
+        if (route.method, route.path) != ("GET", "/users/@me"):
+            raise RuntimeError(f"the library calls {route.method} {route.path}")
+        return _Socket.me
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
         await self._gateway.before_identify(shard_id or 0)
@@ -292,15 +315,50 @@ class _Client(discord.AutoShardedClient):
             try:
                 if name in TAKEN:
                     self._gateway.took(name, data)
-                    return
-                parse(data)
-                if name == "READY":
-                    shard = int((data.get("shard") or [0])[0])
-                    self._gateway.session_began(shard, list(self._connection.shard_ids))
+                else:
+                    parse(data)
             except Exception as error:  # one frame that cannot be read is not worth the connection
                 log.warning("a dispatch could not be read", name=name, kind=type(error).__name__)
+            if name == "READY":
+                self._gateway.session_began(int(data["shard"][0]), list(self._connection.shard_ids))
 
         return take
+
+
+class _Socket(DiscordWebSocket):
+    """One connection, which reads welcomes with few fields too."""
+
+    me: ClassVar[dict[str, Any]] = {}
+
+    async def received_message(self, msg: Any, /) -> None:
+        if type(msg) is bytes:
+            msg = self._decompressor.decompress(msg)
+            if msg is None:
+                return
+        if '"READY"' in msg or '"RESUMED"' in msg:
+            msg = self._completed(msg)
+        await super().received_message(msg)
+
+    def _completed(self, msg: str) -> str:
+        frame = json.loads(msg)
+        name, data = frame.get("t"), frame.get("d")
+        if name == "RESUMED":
+            frame["d"] = data or {}
+        elif name == "READY":
+            usual = {"guilds": [], "shard": [self.shard_id or 0, self.shard_count or 1], "session_id": ""}
+            data = usual | (data or {})
+            data["user"] = self.me | (data.get("user") or {})
+            data["application"] = {"id": "0", "flags": 0} | (data.get("application") or {})
+            data["resume_gateway_url"] = self._resumes_at(str(data.get("resume_gateway_url") or ""))
+            frame |= {"d": data, "s": frame.get("s")}
+        return json.dumps(frame)
+
+    def _resumes_at(self, url: str) -> str:
+        """Discord's own address is not for a connection that leads through a proxy or to another server."""
+        usual = DiscordWebSocket.DEFAULT_GATEWAY
+        is_discords = (yarl.URL(url).host or "").endswith(_DISCORDS_HOST) if url else False
+        is_elsewhere = not (usual.host or "").endswith(_DISCORDS_HOST)
+        return str(usual) if not url or (is_discords and is_elsewhere) else url
 
 
 def intents(content: bool) -> discord.Intents:

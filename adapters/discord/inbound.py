@@ -163,6 +163,8 @@ def names_bot(data: Json, around: Around) -> bool:
     me = around.me
     if any(str(user.get("id")) == me.user for user in data.get("mentions") or ()):
         return True
+    if "mentions" not in data and any(id == me.user for id in _USER.findall(str(data.get("content") or ""))):
+        return True
     role = around.names.my_role(around.spot.guild) if around.spot.guild else ""
     if role and role in map(str, data.get("mention_roles") or ()):
         return True

@@ -127,11 +127,12 @@ class Listeners:
         else:
             ids = data.get("ids") or [data.get("id")]
             for id in map(str, ids):
-                spot = await self._directory.spot(str(data["channel_id"]))
+                spot = await self._directory.spot_of(data)
                 root = self._directory.root_of(id)
                 await self._told(deleted_fact(id, Around(self._me(), self._directory.guilds, spot, root)))
 
     async def _created(self, data: Json, *, missed: bool = False) -> None:
+        data = await self._directory.with_cited(data)
         around = await self._around(data)
         fact = message_fact(data, around)
         self._note(data, fact, around)
@@ -158,8 +159,8 @@ class Listeners:
             self._hear(spot.id, id)
 
     async def _around(self, data: Json) -> Around:
-        me, channel = self._me(), str(data["channel_id"])
-        spot = await self._directory.spot(channel)
+        me = self._me()
+        spot = await self._directory.spot_of(data)
         root = "" if spot.is_thread or not spot.guild else await self._directory.root(data, me)
         return Around(me, self._directory.guilds, spot, root)
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import aiohttp
@@ -16,9 +17,9 @@ from starlette.routing import BaseRoute
 
 from adapters.discord.answers import Answers
 from adapters.discord.asking import Asking
-from adapters.discord.calls import Calls, Refused, Unauthorized
+from adapters.discord.calls import Calls, Refused, Shut, Unauthorized
 from adapters.discord.commands import fingerprint, is_registered, registration
-from adapters.discord.config import CoreConfig, DiscordConfig, check_together, is_meant, read_config
+from adapters.discord.config import API_URL, CoreConfig, DiscordConfig, check_together, is_meant, read_config
 from adapters.discord.directory import Directory
 from adapters.discord.examination import examine, invite_link
 from adapters.discord.inbound import PLATFORM, Me
@@ -185,14 +186,17 @@ class DiscordAdapter:
         # The session is open to these calls alone, until it is known who the bot is.
         first = Calls(self._discord.token.get_secret_value(), self._discord.api_url, self._discord.timeout)
         first.open(session)
-        user = await self._insist(first, "/users/@me")
-        app = await self._insist(first, "/oauth2/applications/@me")
-        gateway = await self._insist(first, "/gateway/bot")
-        self._me = Me(str(user["id"]), str(app["id"]), str(user.get("username") or self._config.bot_name))
+        user = await self._insist(first.who)
+        # A server that is not Discord's may know neither of these; the bot's user mostly has its application's id.
+        app = await self._insist(lambda: first.call("GET", "/oauth2/applications/@me"), {})
+        gateway = await self._insist(lambda: first.call("GET", "/gateway/bot"), {})
+        name = str(user.get("username") or self._config.bot_name)
+        self._me = Me(str(user["id"]), str(app.get("id") or user["id"]), name)
         self._for_persons = "1" in (app.get("integration_types_config") or {})
+        self._calls.url = first.url
         self._calls.open(session)
         self._downloads.session = session
-        running = self._gateway.start(int(gateway.get("shards") or 1))
+        running = self._gateway.start(self._me, int(gateway.get("shards") or 1), str(gateway.get("url") or ""))
         ready = self._behind(self._gateway.ready.wait())
         await asyncio.wait({running, ready}, return_when=asyncio.FIRST_COMPLETED)
         ready.cancel()
@@ -204,12 +208,21 @@ class DiscordAdapter:
         self._behind(self._sweep())
         log.info("connected to Discord", invite=invite_link(self._me.app))
 
-    async def _insist(self, calls: Calls, path: str) -> Any:
+    async def _insist(self, ask: Callable[[], Awaitable[Any]], usual: Any = None) -> Any:
+        """What ``ask`` gives, asked for as long as nothing answers. ``usual``: taken when the answer is no."""
         tries = 0
         while True:
             try:
-                return await calls.call("GET", path)
-            except (Unauthorized, Refused):
+                return await ask() or usual
+            except (Unauthorized, Refused, Shut) as error:
+                if usual is not None and not isinstance(error, Unauthorized):
+                    return usual
+                if isinstance(error, Shut):
+                    raise ConfigurationError(
+                        "DISCORD_API_URL",
+                        "there is no Discord API at it",
+                        f"Leave it out, or set an address such as {API_URL}",
+                    ) from None
                 raise ConfigurationError(
                     "DISCORD_TOKEN",
                     "Discord refuses it",
@@ -227,7 +240,7 @@ class DiscordAdapter:
 
     def _gateway_ended(self, running: asyncio.Task[None]) -> None:
         """Only something that no new try can mend ends the gateway while the bot lives."""
-        if running.cancelled():
+        if running.cancelled() or self._paused:
             return
         broken = running.exception()
         self._trouble = broken.user_text if isinstance(broken, ParleyError) else "the gateway ended"
@@ -239,9 +252,20 @@ class DiscordAdapter:
         if self._paused:
             return
         if name == "INTERACTION_CREATE":
-            self._interactions.take(data)
+            self._interactions.take(self._placed(data))
         else:
             self._listeners.take(name, data)
+
+    def _placed(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A press with the channel that it was made in, where only the channel's id is told. It also says for certain
+        what the application's id is."""
+        app = str(data.get("application_id") or self._me.app)
+        if app != self._me.app:
+            self._me = replace(self._me, app=app)
+        spot = self._gateway.spot(str(data.get("channel_id")))
+        if data.get("channel") or spot is None:
+            return data
+        return {**data, "channel": {"id": spot.id, "type": spot.kind, "parent_id": spot.parent}}
 
     def _session_began(self) -> None:
         if not self._paused:

@@ -102,7 +102,7 @@ class Downloads:
     """Bytes of files. Their addresses are signed and need no token; only Discord's own hosts are asked."""
 
     def __init__(self, api_url: str) -> None:
-        self._host = urlsplit(api_url).netloc
+        self._host = urlsplit(api_url).hostname
         self.session: aiohttp.ClientSession | None = None
 
     def is_discord(self, url: str) -> bool:
@@ -112,7 +112,7 @@ class Downloads:
         except ValueError:
             return False
         ours = parts.scheme == "https" and (parts.hostname or "").endswith(_HOSTS)
-        return ours or (parts.netloc == self._host and parts.scheme in ("http", "https"))
+        return ours or (parts.hostname == self._host and parts.scheme in ("http", "https"))
 
     async def read(self, url: str, limit: int) -> bytes:
         """At most ``limit`` bytes. Raises ``Unsent`` or ``Gone``."""

@@ -13,6 +13,7 @@ import pytest
 from adapters.discord import run
 from adapters.discord.config import check_together, read_config
 from adapters.discord.gateway import Gateway
+from adapters.discord.inbound import Me
 from bot.errors import ConfigurationError
 from tests.adapters.discord.conversing import Talk
 from tests.adapters.discord.test_surface import Core
@@ -134,7 +135,7 @@ def test_a_gateway_that_was_not_started_is_not_healthy(discord: Discord) -> None
 async def test_a_connection_left_before_its_session_began_leaves_no_heartbeats_behind(discord: Discord) -> None:
     gateway = Gateway(read_config(), lambda *_: None, lambda: None)
     await gateway.before_identify(0)  # whoever connects now has to wait for five seconds behind Discord's hello
-    gateway.start(1)
+    gateway.start(Me("1", "1"), 1)
     while not _heartbeats():
         await asyncio.sleep(0.01)
     await gateway.close()

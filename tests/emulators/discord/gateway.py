@@ -10,6 +10,7 @@ import asyncio
 import json
 import random
 import secrets
+from collections.abc import Callable
 from typing import Any, Literal
 
 from aiohttp import WSMsgType, web
@@ -48,14 +49,16 @@ def needed_intent(name: str, *, in_guild: bool) -> Intent | None:
 
 
 class Gateway:
-    """``holding``: dispatches are kept back. ``twice``: names of events that are dispatched twice."""
+    """``holding``: dispatches are kept back. ``twice``: names of events that are dispatched twice. ``trim``: what new
+    sessions are left of an event's data. ``plain``: nothing is compressed, whatever is asked for."""
 
     def __init__(self, state: State) -> None:
         self.state = state
         self.sessions: dict[str, Session] = {}
         self.connections: list[Connection] = []
         self.twice: set[str] = set()
-        self.holding = False
+        self.holding = self.plain = False
+        self.trim: Callable[[str, Json], Json | None] | None = None
         self.identified = self.resumed = 0
         self._held: list[tuple[str, str, str, str]] = []
         self._identifies: dict[int, float] = {}
@@ -104,7 +107,8 @@ class Gateway:
         socket = web.WebSocketResponse(autoping=True, max_msg_size=4_096 * 4)
         await socket.prepare(request)
         compress = request.query.get("compress", "")
-        connection = Connection(socket, request, compress == "zlib-stream", last_beat=asyncio.get_running_loop().time())
+        compressed = compress == "zlib-stream" and not self.plain
+        connection = Connection(socket, request, compressed, last_beat=asyncio.get_running_loop().time())
         writer = asyncio.create_task(connection.write())
         await self._note(connection, joined=True)
         try:
@@ -212,7 +216,9 @@ class Gateway:
         self.identified += 1
         for old in [it for it in self.sessions.values() if (it.shard, it.shards) == (shard, shards)]:
             del self.sessions[old.id]
-        session = Session(secrets.token_hex(16), shard, shards, int(data["intents"]), connection=connection)
+        session = Session(
+            secrets.token_hex(16), shard, shards, int(data["intents"]), connection=connection, trim=self.trim
+        )
         connection.session = self.sessions[session.id] = session
         self._welcome(session)
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from aiohttp import web
 
 from tests.emulators.discord.limits import Intent
+from tests.emulators.discord.records import Json
 
 _FLUSH = zlib.Z_SYNC_FLUSH
 
 
 @dataclass(slots=True)
 class Session:
-    """``frames``: (sequence number, frame) of everything dispatched. ``lost_at``: when its connection went."""
+    """``frames``: (sequence number, frame) of everything dispatched. ``lost_at``: when its connection went.
+    ``trim``: what is left of the data of an event."""
 
     id: str
     shard: int
@@ -25,6 +29,7 @@ class Session:
     connection: Connection | None = None
     lost_at: float = 0.0
     ended: bool = False
+    trim: Callable[[str, Json], Json | None] | None = None
 
     @property
     def sequence(self) -> int:
@@ -36,6 +41,8 @@ class Session:
     def dispatch(self, name: str, body: str) -> None:
         """Number an event whose data is the JSON ``body``, keep it and, while connected, send it."""
         number = self.sequence + 1
+        if self.trim is not None:
+            body = json.dumps(self.trim(name, json.loads(body)))
         frame = f'{{"op":0,"s":{number},"t":"{name}","d":{body}}}'
         self.frames.append((number, frame))
         if self.connection is not None:
