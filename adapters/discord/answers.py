@@ -5,17 +5,22 @@ An interaction is answered at addresses of its own, which need no token and coun
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from adapters.discord.calls import Calls
+from adapters.discord.calls import Calls, Refused
 from adapters.discord.controls import EPHEMERAL, NOBODY, SUPPRESS_PREVIEWS, Component, notice_texts
 from adapters.discord.inbound import Me, Press
-from bot.errors import SurfaceError
+from bot.errors import SlowDown, SurfaceError, Unsent
 from bot.replies import Notice
 
 MESSAGE, THINKING, DEFER, UPDATE, CHOICES, MODAL = 4, 5, 6, 7, 8, 9
+_UNSEEN = (CHOICES, MODAL)  # whether these arrived cannot be looked up
+_RESPONDED = 40060
+_PAUSES = (0.2, 0.6)  # seconds between tries
+_LONGEST_PAUSE = 1.0
 
 
 class Answers:
@@ -26,18 +31,36 @@ class Answers:
 
     async def first(self, press: Press, kind: int, data: dict[str, Any] | None = None) -> dict[str, Any] | None:
         """The one initial response; the message it made, if any. ``None``: it did not arrive."""
+        for pause in (*_PAUSES, None):
+            try:
+                return await self._respond(press, kind, data)
+            except Refused as refusal:
+                return {} if refusal.code == _RESPONDED else None
+            except SlowDown as refusal:
+                if pause is None or refusal.retry_after > _LONGEST_PAUSE:
+                    return None
+                await asyncio.sleep(refusal.retry_after)
+            except Unsent:
+                # It may have arrived, and there may be no second one.
+                if pause is None or kind in _UNSEEN:
+                    return None
+                if found := await self.original(press):
+                    return found
+                await asyncio.sleep(pause)
+            except SurfaceError:
+                return None
+        return None
+
+    async def _respond(self, press: Press, kind: int, data: dict[str, Any] | None) -> dict[str, Any]:
         body: dict[str, Any] = {"type": kind} | ({"data": data} if data is not None else {})
         path = f"/interactions/{press.id}/{press.token}/callback"
-        try:
-            answer = await self._calls.call("POST", path, body, query={"with_response": "true"}, is_open=True)
-        except SurfaceError:
-            return None
+        answer = await self._calls.call("POST", path, body, query={"with_response": "true"}, is_open=True)
         return ((answer or {}).get("resource") or {}).get("message") or {}
 
     async def original(self, press: Press) -> dict[str, Any]:
         """The message that the first response made; empty when it cannot be told."""
         try:
-            found = await self._calls.ask("GET", f"{self._hook(press)}/messages/@original", is_open=True)
+            found = await self._calls.call("GET", f"{self._hook(press)}/messages/@original", is_open=True)
         except SurfaceError:
             return {}
         return found or {}

@@ -14,9 +14,9 @@ from typing import Any
 
 import structlog
 
-from adapters.discord.calls import Calls, Refused
+from adapters.discord.calls import Calls, Refused, Shut
 from adapters.discord.controls import SUPPRESS_PREVIEWS, content, nonce, notice_texts
-from adapters.discord.dialect import DISCORD, defuse
+from adapters.discord.dialect import CREATE, DISCORD, bucket, defuse
 from adapters.discord.directory import Memory
 from adapters.discord.places import Place, Places
 from adapters.discord.search import own_parts
@@ -29,6 +29,8 @@ log = structlog.get_logger("discord")
 _ARCHIVED = 50083
 _BAD_FORM = 50035
 _NO_REPLIES = 160002  # it may not read the history, and so not reply
+_FORBIDDEN, _LOCKED = 50013, 160005
+_LOCKED_TEXT = "The thread was locked before my answer in it was complete."
 _BLOCKED = frozenset({200000, 200001, 240000})
 _BLOCKED_TEXT = "This server's moderation rules do not let me show my answer here."
 _NONCE_LIFE = 120.0  # seconds for which Discord certainly knows a nonce
@@ -72,6 +74,10 @@ class DiscordSurface:
         shown = content(write.text, write.notes, write.controls, self._reply.mark)
         try:
             await self._put(place, write.part, shown)
+        except Shut as shut:
+            if shut.code == _LOCKED:
+                await self._say_locked()
+            raise
         except Refused as refusal:
             if refusal.code == _BAD_FORM:
                 await self._put_bare(place, write)
@@ -155,11 +161,25 @@ class DiscordSurface:
             await self._stage.calls.call("PATCH", path, shown, key=self._key(id))
 
     async def _reopen(self, thread: str) -> None:
-        """Nothing in an archived thread can be changed before it is opened again."""
+        """Nothing in an archived thread can be changed before it is opened again, which a moderator can forbid."""
         try:
             await self._stage.calls.ask("PATCH", f"/channels/{thread}", {"archived": False})
         except Refused as refusal:
-            raise Gone(f"the thread is archived: {refusal.code}") from refusal
+            raise Shut("the thread is archived", _LOCKED) from refusal
+        except Shut as shut:
+            raise (Shut("the thread is locked", _LOCKED) if shut.code == _FORBIDDEN else shut) from None
+
+    async def _say_locked(self) -> None:
+        """People look for the rest of the answer: it is said where they can still be told."""
+        address = self._reply.address
+        body = content(_LOCKED_TEXT, (), None, "") | {
+            "nonce": nonce(f"locked {self._reply.mark}", 0, address.channel),
+            "enforce_nonce": True,
+            "message_reference": {"message_id": address.thread, "fail_if_not_exists": False},
+        }
+        with contextlib.suppress(SurfaceError):
+            key = bucket(CREATE, address.channel)
+            await self._stage.calls.ask("POST", f"/channels/{address.channel}/messages", body, key=key)
 
     async def _say_blocked(self, place: Place, part: int) -> None:
         with contextlib.suppress(SurfaceError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -186,6 +187,46 @@ async def test_a_failure_of_the_model_is_a_sentence_with_a_retry_that_works(talk
         await talk.settled()
         await talk.discord.presses("ada", talk.replies(root)[0], "Retry")
         await talk.answered(root, "Fine now.")
+
+
+@pytest.mark.parametrize(
+    "trouble", [{"reset": "after"}, {"reset": "before"}, {"status": 503}, {"status": 429, "retry_after": 0.3}]
+)
+async def test_a_response_that_may_not_have_arrived_is_looked_up_before_it_is_made_again(
+    talk: Talk, trouble: dict[str, Any]
+) -> None:
+    async with talk.bot():
+        await registered(talk)
+        talk.discord.fault("interaction_callback", **trouble)
+        used = await talk.discord.command("ada", talk.discord.general, "ai ask", {"text": "What is a monad?"})
+        question = used.original
+        assert question is not None
+        await talk.answered(question, talk.llm.default.text)
+        assert len(talk.replies(talk.discord.general)) == 1
+
+
+async def test_a_response_that_was_given_already_is_gone_on_from(talk: Talk) -> None:
+    async with talk.bot():
+        await registered(talk)
+        talk.discord.fault("interaction_callback", status=400, code=40060)
+        talk.discord.state.limits = replace(talk.discord.state.limits, interaction_deadline=0.3)
+        await talk.discord.command("ada", talk.discord.general, "ai ask", {"text": "What is a monad?"})
+        await talk.until(lambda: talk.discord.calls_of("get_original"))
+        assert talk.discord.sin_names == ["interaction_unanswered"]  # the emulator never had the response
+        talk.discord.sins.clear()
+
+
+async def test_an_interaction_whose_time_is_over_is_left_and_the_next_one_works(talk: Talk) -> None:
+    async with talk.bot():
+        await registered(talk)
+        talk.discord.state.limits = replace(talk.discord.state.limits, interaction_deadline=0.3)
+        talk.discord.fault("interaction_callback", status=404, code=10062)
+        assert (await talk.discord.command("ada", talk.discord.general, "ai status")).failed
+        assert len(talk.discord.calls_of("interaction_callback")) == 1
+        assert talk.discord.sin_names == ["interaction_unanswered"]
+        talk.discord.sins.clear()
+        talk.discord.state.limits = replace(talk.discord.state.limits, interaction_deadline=3.0)
+        assert not (await talk.discord.command("ada", talk.discord.general, "ai status")).failed
 
 
 async def test_an_interaction_delivered_twice_is_answered_once(talk: Talk) -> None:

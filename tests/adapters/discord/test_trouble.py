@@ -7,6 +7,8 @@ import contextlib
 import os
 import signal
 import sys
+from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,7 @@ async def told_whole(talk: Talk, text: str = TALE, within: float = 90.0, **scrip
         {"reset": "before"},
         {"reset": "after"},
         {"status": 429, "retry_after": 0.8},
+        {"status": 429, "retry_after": 0.8, "scope": "shared"},
         {"status": 429, "retry_after": 0.8, "scope": "cloudflare"},
         {"status": 429, "retry_after": 0.6, "scope": "global"},
     ],
@@ -67,12 +70,14 @@ async def test_a_write_that_fails_is_made_again_and_the_text_stands_once(
         assert len(talk.llm.seen) == 1
 
 
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("route", ["create_message", "edit_message"])
 async def test_an_answer_that_hangs_is_given_up_and_the_text_stands_once(
-    talk: Talk, monkeypatch: pytest.MonkeyPatch
+    talk: Talk, monkeypatch: pytest.MonkeyPatch, route: str, moment: Any
 ) -> None:
     monkeypatch.setenv("DISCORD_TIMEOUT", "0.5")
     async with talk.bot():
-        talk.discord.fault("create_message", hang="after")
+        talk.discord.fault(route, hang=moment)
         root = await told_whole(talk)
         assert len(talk.replies(root)) == 1
 
@@ -123,17 +128,30 @@ async def test_sixty_thousand_characters_arrive_whole_and_in_order(talk: Talk) -
         root = await told_whole(talk, text, 90, rate=20_000)
         assert len(talk.replies(root)) > 30
         assert all(is_final(message) for message in talk.replies(root))
+        sights = [talk.discord.edit_history(message) for message in talk.replies(root)]
+        assert all(one[-1].at <= after[0].at for one, after in pairwise(sights))  # a finished part is not touched again
         assert [call for call in talk.discord.calls if call.status == 429] == []
 
 
-async def test_a_gateway_that_drops_in_the_middle_changes_nothing(talk: Talk) -> None:
+BREAKS: dict[str, Callable[[Discord], object]] = {
+    "drops": lambda discord: discord.drop(),
+    "asks to reconnect": lambda discord: discord.ask_reconnect(),
+    "takes the session away for a while": lambda discord: discord.invalidate(resumable=True),
+    "takes the session away for good": lambda discord: discord.invalidate(resumable=False),
+}
+
+
+@pytest.mark.parametrize("how", BREAKS)
+async def test_a_gateway_that_breaks_in_the_middle_changes_nothing(talk: Talk, how: str) -> None:
     talk.llm.default = Script(text=TALE, rate=150)
     async with talk.bot():
         root = await talk.asks("tell")
         await talk.begun(root)
-        talk.discord.drop()
+        BREAKS[how](talk.discord)
+        talk.discord.advance(6)  # a new session is granted every five seconds
         await talk.answered(root, TALE)
-        await talk.discord.connected()
+        gateway = talk.discord.gateway
+        await talk.until(lambda: gateway.resumed + gateway.identified == 2)
         talk.llm.default = Script(text="Still here.")
         assert root.thread is not None
         await talk.discord.says("ada", root.thread, "are you there?")
@@ -226,6 +244,77 @@ async def test_a_thread_that_is_deleted_stops_the_answer(talk: Talk) -> None:
         await talk.settled()
         await talk.llm.seen[0].over.wait()
         assert talk.llm.seen[0].left_early
+
+
+async def test_a_reply_somebody_deleted_stops_the_answer_and_is_not_posted_again(talk: Talk) -> None:
+    talk.llm.default = Script(text=TALE, rate=60)
+    async with talk.bot():
+        root = await talk.asks("tell")
+        growing = await talk.begun(root)
+        await talk.discord.deletes("ada", growing)
+        await talk.settled()
+        await talk.llm.seen[0].over.wait()
+        assert talk.llm.seen[0].left_early
+        assert talk.replies(root) == []
+
+
+@pytest.mark.parametrize("code", [50001, 50013])
+async def test_a_bot_that_is_shut_out_in_the_middle_stops_and_asks_no_more(talk: Talk, code: int) -> None:
+    talk.llm.default = Script(text=TALE, rate=60)
+    async with talk.bot():
+        root = await talk.asks("tell")
+        await talk.begun(root)
+        if code == 50001:
+            talk.discord.deny(talk.discord.general, Permission.VIEW_CHANNEL)
+        else:
+            talk.discord.fault("edit_message", status=403, code=code)
+        await talk.settled()
+        await talk.llm.seen[0].over.wait()
+        assert talk.llm.seen[0].left_early
+        assert len([call for call in talk.discord.calls if call.status == 403]) == 1
+
+
+async def test_a_bot_that_is_removed_from_a_guild_in_the_middle_serves_the_others(talk: Talk) -> None:
+    talk.llm.default = Script(text=TALE, rate=60)
+    other = talk.discord.add_guild("other")
+    lobby = talk.discord.add_channel("lobby", guild=other)
+    async with talk.bot():
+        root = await talk.asks("tell", channel=lobby)
+        await talk.begun(root)
+        talk.discord.remove_bot(other)
+        await talk.settled()
+        assert talk.llm.seen[0].left_early
+        talk.llm.default = Script(text="Still here.")
+        await talk.answered(await talk.asks("and here?"), "Still here.")
+
+
+async def test_a_thread_locked_during_an_answer_is_opened_again_where_that_is_allowed(talk: Talk) -> None:
+    talk.llm.default = Script(text=TALE, rate=100)
+    talk.discord.allow(talk.discord.general, Permission.MANAGE_THREADS)
+    async with talk.bot():
+        root = await talk.asks("tell")
+        await talk.begun(root)
+        assert root.thread is not None
+        talk.discord.lock(root.thread)
+        await talk.answered(root, TALE)
+
+
+@pytest.mark.parametrize("archived", [True, False])
+async def test_a_thread_locked_for_good_during_an_answer_is_said_in_its_channel_once(
+    talk: Talk, archived: bool
+) -> None:
+    talk.llm.default = Script(text=TALE * 2, rate=150)
+    async with talk.bot():
+        root = await talk.asks("tell")
+        await talk.begun(root)
+        assert root.thread is not None
+        talk.discord.lock(root.thread, archived=archived)
+        await talk.until(lambda: talk.replies(talk.discord.general))
+        await talk.settled()
+        (said,) = talk.replies(talk.discord.general)
+        assert "locked" in said.content
+        assert said.reference is not None
+        assert said.reference["message_id"] == root.id
 
 
 async def test_a_thread_archived_during_an_answer_is_opened_again_for_the_rest_of_it(talk: Talk) -> None:

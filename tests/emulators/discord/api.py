@@ -30,6 +30,7 @@ from tests.emulators.discord.state import State
 MODULES = (channels, commands, guilds, interactions, posting, threads, webhooks)
 
 _GRACE = 0.3
+_LOOK_EVERY = 0.02
 _SLOT = re.compile(r"^files\[(\d+)\]$")
 _VIA = {"Via": "1.1 google", "Server": "cloudflare"}
 
@@ -198,7 +199,8 @@ class RestApi:
         """What the fault makes of the call at this moment; ``None`` when it lets it pass."""
         if moment == fault.hang:
             call.outcome = "hang"
-            await self.closing.wait()
+            while not self.closing.is_set() and request.transport is not None and not request.transport.is_closing():
+                await asyncio.sleep(_LOOK_EVERY)  # until whoever waits for it gives up
             return web.Response(status=503)
         if moment == fault.reset:
             call.outcome = "reset"
