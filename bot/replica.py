@@ -26,6 +26,7 @@ from bot.ports import Running, Signal, SignalKind, Store
 log = structlog.get_logger("replica")
 
 _BEATS = 5  # a lease
+_LOOKS = 6  # a lease: what a dead process left is found before a lease and a beat have passed, queries included
 _SOONER = 3  # a store that is away is asked this many times more often
 _REASONS = {
     SignalKind.STOP: Reason.PERSON,
@@ -138,13 +139,14 @@ class Replica:
     # --- the round
 
     async def _look_round(self) -> None:
+        until = asyncio.get_running_loop().time() + self._lease.seconds / _LOOKS
         self._signalled.clear()
         if not self._hears:
             self._forget()
         await self._take_over()
         await self._reconcile()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._tick):
+            async with asyncio.timeout_at(until):
                 await self._signalled.wait()
 
     async def _take_over(self) -> int:

@@ -144,7 +144,7 @@ class Reply:
 
     ``mark`` names the turn's reply for ever (an idempotency mark: Slack metadata, Discord nonce, web id).
     ``question`` is the message id it answers, ``asker`` its author, ``parts`` the platform's message id of each
-    part that was shown already, in order.
+    part that was shown already, in order. ``resumed``: a process may have died or let go while it wrote them.
     """
 
     address: Address
@@ -153,3 +153,4 @@ class Reply:
     asker: Author
     direct: bool = False
     parts: tuple[str, ...] = ()
+    resumed: bool = False

@@ -21,7 +21,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from bot.errors import CompletionFailed, Gone, ParleyError, StoreError, Superseded, TooLarge, Unsent
+from bot.errors import CompletionFailed, Gone, ParleyError, SlowDown, StoreError, Superseded, TooLarge, Unsent
 from bot.halt import Halt, Reason
 from bot.lease import Lease
 from bot.material import Material, MaterialReader
@@ -45,7 +45,7 @@ from bot.ports import (
     Waiting,
 )
 from bot.replies import Controls, Notice, Phase, Reply, Status
-from bot.reply.delivery import Delivery
+from bot.reply.delivery import FIRST_BACKOFF, LONGEST_BACKOFF, PATIENCE, Delivery
 from bot.reply.pacing import Pacing
 from bot.reply.status import StatusLine
 from bot.settings.json_answers import problem_with
@@ -134,14 +134,21 @@ class Turns:
 
     async def run(self, claim: Claim, halt: Halt) -> Outcome:
         """Take the claim to its outcome. Raises ``Superseded`` when the lane was lost: then nothing more is written."""
-        stage = await self._open(claim, halt)
+        try:
+            stage = await self._open(claim, halt)
+        except Unsent:
+            return Outcome.UNDELIVERABLE
+        is_ours = True
         try:
             return await self._play(claim, stage, halt)
         except (Gone, Unsent):  # closed to us, or away for longer than anybody waits
             return Outcome.UNDELIVERABLE
+        except Superseded:
+            is_ours = False
+            raise
         finally:
             await stage.delivery.abandon()
-            await (stage.status.leave() if halt.lost else stage.status.clear())
+            await (stage.status.clear() if is_ours and not halt.lost else stage.status.leave())
 
     async def show_version(self, view: TurnView, wanted: Callable[[], bool]) -> None:
         """Put the chosen version of a settled answer in place of the one shown.
@@ -172,13 +179,31 @@ class Turns:
     # --- 1. open
 
     async def _open(self, claim: Claim, halt: Halt) -> Stage:
-        platform = self._platforms[claim.address.platform]
-        parts = claim.parts
-        if (claim.resumed or claim.attempts > 1) and not parts:
-            with contextlib.suppress(ParleyError):
-                parts = tuple(await platform.source(claim.address).posted(claim.mark))
-        reply = Reply(claim.address, claim.mark, claim.message_id, claim.author, direct=claim.direct, parts=parts)
+        parts, resumed = claim.parts, claim.resumed or claim.attempts > 1
+        if resumed and not parts:
+            parts = await self._posted(claim, halt)
+        reply = Reply(claim.address, claim.mark, claim.message_id, claim.author, claim.direct, parts, resumed)
         return self._stage(reply, claim, lambda: not halt.lost and self._may_write())
+
+    async def _posted(self, claim: Claim, halt: Halt) -> tuple[str, ...]:
+        """What an earlier run has shown: asked until it is known, for else it might be shown twice."""
+        source = self._platforms[claim.address.platform].source(claim.address)
+        pause, clock = FIRST_BACKOFF, asyncio.get_running_loop().time
+        patient_until = clock() + PATIENCE
+        while True:
+            try:
+                return tuple(await source.posted(claim.mark))
+            except Gone:
+                return ()
+            except SlowDown as refusal:
+                wait = max(refusal.retry_after, FIRST_BACKOFF)
+            except Unsent:
+                wait, pause = pause, min(LONGEST_BACKOFF, 2 * pause)
+            if clock() + wait > patient_until:
+                raise Unsent("the platform did not say in time what stands there")
+            await asyncio.sleep(wait)
+            if halt.lost:
+                raise Superseded
 
     def _may_write(self) -> bool:
         """Asked before every write. Raises ``Unsent`` while only the next beat can tell whether it may."""
@@ -197,13 +222,12 @@ class Turns:
         delivery = Delivery(
             surface, self._pacing, reply.mark, parts=reply.parts, on_parts=keep, fence=fence, metrics=self._metrics
         )
-        has_run_before = claim is not None and (claim.resumed or claim.attempts > 1)
-        return Stage(surface, delivery, StatusLine(surface, inherited=has_run_before))
+        return Stage(surface, delivery, StatusLine(surface, inherited=reply.resumed))
 
     async def _play(self, claim: Claim, stage: Stage, halt: Halt) -> Outcome:
         if claim.state is TurnState.SHOWING and claim.outcome is not None:
             if not claim.answer:  # its question was deleted after the answer had been stored
-                await stage.surface.close(0)
+                await stage.delivery.remove()
                 return Outcome.CANCELLED
             await stage.delivery.replace(claim.answer, claim.notes, await self._controls(claim))
             return claim.outcome
@@ -222,7 +246,7 @@ class Turns:
             await stage.delivery.replace(error.user_text, (), Controls(retry=True))
             return Outcome.FAILED
         if material is None:  # every question of this turn was deleted while it waited
-            await stage.surface.close(0)
+            await stage.delivery.remove()
             return Outcome.CANCELLED
         answer = await self._generate(claim, material, stage, halt)
         return await self._conclude(claim, answer, stage, halt)
@@ -317,9 +341,8 @@ class Turns:
         outcome = answer.outcome
         self._metrics.completed(answer.finished, answer.failure)
         if outcome is Outcome.CANCELLED:
-            await stage.delivery.abandon()
             if answer.halted is Reason.DELETED:
-                await stage.surface.close(0)
+                await stage.delivery.remove()
             return outcome
         if not answer.text.strip():
             return await self._explain(claim, answer, stage, outcome)

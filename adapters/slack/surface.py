@@ -24,13 +24,13 @@ from adapters.slack.stream import Over, Stream, Streams
 from bot.errors import Gone, Unsent
 from bot.replies import Notice, Phase, Reply, Status, Way, Write
 
-_MAY_STREAM_STILL = 600.0  # seconds; an older message of an earlier process cannot be an open stream any more
+_MAY_STREAM_STILL = 600.0  # seconds; an older message of an earlier run cannot be an open stream any more
 _NO_BLOCKS = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "block_mismatch"})
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What the surfaces of one workspace share. ``wall``: Unix seconds; ``began``: when this process did."""
+    """What the surfaces of one workspace share. ``wall``: Unix seconds."""
 
     calls: Calls
     streams: Streams
@@ -38,7 +38,6 @@ class Stage:
     signs: Signs
     directory: Directory
     native: bool
-    began: float
     echoes: Callable[[], None] = lambda: None
     wall: Callable[[], float] = time.time
 
@@ -52,7 +51,7 @@ class SlackSurface:
         self._stage, self._reply = stage, reply
         self._team, self._channel, self._thread = reply.address.workspace, reply.address.channel, reply.address.thread
         self._ids: dict[int, str] = dict(enumerate(reply.parts))
-        self._inherited = set(reply.parts)
+        self._inherited = set(reply.parts) if reply.resumed else set()
         self._doubtful = bool(reply.parts)
         self._said: int | None = None
         self._has_cleared_sign = False
@@ -201,11 +200,10 @@ class SlackSurface:
             raise Unsent("the message was an open stream; it is ended now") from refusal
 
     async def _end_inherited(self, ts: str) -> None:
-        """A message that another process began just before it died may be an open stream, which cannot be edited."""
+        """A message that an earlier run of this turn began may be an open stream, which cannot be edited."""
         if ts not in self._inherited:
             return
-        began = seconds(ts)
-        if began < self._stage.began and self._stage.wall() - began < _MAY_STREAM_STILL:
+        if self._stage.wall() - seconds(ts) < _MAY_STREAM_STILL:
             await self._stage.streams.end_message(self._channel, ts)
         self._inherited.discard(ts)
 

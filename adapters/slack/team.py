@@ -74,7 +74,6 @@ class Team:
             signs=self._signs,
             directory=self._directory,
             native=house.native,
-            began=time.time(),
             echoes=house.echoes,
         )
 

@@ -133,6 +133,24 @@ class Delivery:
                 writer.exception()  # whatever it was, nobody waits for this reply any more
         self._pacing.closed(self._conversation)
 
+    async def remove(self) -> None:
+        """Take away whatever stands there, however often that takes within ``PATIENCE``. Raises as ``finish`` does."""
+        await self.abandon()
+        patient_until = self._clock() + PATIENCE
+        self._failures = 0
+        while True:
+            self._check_fence()
+            try:
+                await self._surface.close(0)
+                return
+            except SlowDown as refusal:
+                pause = max(refusal.retry_after, FIRST_BACKOFF)
+            except Unsent:
+                pause = self._backoff()
+            if self._clock() + pause > patient_until:
+                raise Unsent("the platform took nothing away in time")
+            await asyncio.sleep(pause)
+
     # --- previews
 
     async def _write_previews(self) -> None:

@@ -133,6 +133,7 @@ async def test_killed_in_the_middle_of_an_answer_another_process_completes_the_s
         assert await two.outcomes(2) == {"answered": 2}
     assert len(town.replies(root)) == 2
     assert len(town.llm.seen) == 3
+    assert "update_of_streaming_message" not in town.slack.sin_names  # the open stream was ended first
 
 
 async def test_frozen_for_longer_than_its_lease_a_process_writes_nothing_into_what_was_taken_over(town: Town) -> None:

@@ -218,6 +218,40 @@ async def _forget(self: object, claim: object, parts: object) -> None:
     """The process dies before the message's id is in the database."""
 
 
+async def test_after_a_crash_nothing_is_posted_before_slack_says_what_stands_there(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLACK_NATIVE_STREAM", "false")
+    with monkeypatch.context() as crash:
+        crash.setattr("bot.storage.store.SqlStore.shown", _forget)
+        talk.llm.default = script(LONG * 3, rate=20)
+        async with talk.bot(shutdown_grace=0.0):
+            root = await talk.asks("hi")
+            await talk.until(lambda: talk.replies(root))
+    (before,) = talk.replies(root)
+    talk.slack.fault("conversations.replies", 1, reset="before")
+    talk.slack.fault("conversations.replies", 1, status=429, retry_after=1)
+    talk.llm.default = script("Answered after all.")
+    async with talk.bot():
+        after = await talk.answered(root, "Answered after all.")
+        assert after.ts == before.ts
+        assert len(talk.replies(root)) == 1
+
+
+async def test_the_answer_to_a_deleted_question_goes_also_when_slack_is_away_for_a_moment(talk: Talk) -> None:
+    talk.llm.default = script("word " * 400, rate=40)
+    async with talk.bot():
+        root = await talk.slack.says("grace", talk.slack.general, "a thread")
+        question = await talk.asks("tell me all", thread_ts=root.ts)
+        await talk.until(lambda: talk.replies(root))
+        talk.slack.fault("chat.delete", 1, reset="before")
+        talk.slack.fault("chat.delete", 1, status=429, retry_after=1)
+        talk.slack.fault("chat.delete", 1, reset="after")
+        await talk.slack.deletes("ada", question)
+        await talk.until(lambda: not talk.replies(root))
+        await talk.settled()
+
+
 async def test_a_channel_that_is_gone_ends_the_answer_quietly(talk: Talk) -> None:
     talk.llm.default = script(LONG * 3, rate=30)
     async with talk.bot():
