@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 PYTEST_ARGS ?=
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench fix docs deep screenshot lock clean
+.PHONY: help setup run test check bench chaos fix docs deep screenshot lock clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ check: .venv/.dev browser ## exactly what CI runs
 
 bench: .venv/.dev ## measure: first text, tail, CPU, memory, history
 	@$(BIN)/python -m tests.bench
+
+chaos: .venv/.dev ## kill, freeze and cut everything at random, then audit (CHAOS='--full' is the long run)
+	@$(BIN)/python -m tests.chaos
 
 fix: .venv/.dev ## format, and repair what can be repaired by itself
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .

@@ -55,6 +55,8 @@ class WebApi:
                     response = await self._struck(request, call, fault, "after") or response
         except Refused as refusal:
             response = self._refuse(call, refusal)
+        except ConnectionError:  # whoever called has died
+            call.outcome, response = "reset", web.Response(status=400)
         call.ended, call.status = self.state.clock.now(), 0 if call.outcome in ("hang", "reset") else response.status
         return response
 

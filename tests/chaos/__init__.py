@@ -1,0 +1,1 @@
+"""Everything breaks at random while people talk to the bot, then an audit. Not collected by default: ``make chaos``."""

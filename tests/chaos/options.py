@@ -1,0 +1,67 @@
+"""What a run is made of."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+Engine = Literal["postgresql", "sqlite"]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """``crowd``: threads in which people talk at the same time. ``errors``: the share of calls, of Slack's Web API and
+    of the model, that go wrong. ``limits``: Slack's rate limits are on. ``patience``: seconds everything may take to
+    come to rest at the end."""
+
+    engine: Engine = "postgresql"
+    turns: int = 300
+    kills: int = 30
+    pauses: int = 6
+    restarts: int = 3
+    drops: int = 6
+    replicas: int = 3
+    workspaces: int = 6
+    crowd: int = 14
+    lease: float = 15.0
+    errors: float = 0.03
+    limits: bool = False
+    seed: int = 0
+    patience: float = 180.0
+
+    def full(self) -> Options:
+        return replace(self, turns=2_000, kills=200, pauses=20, restarts=8, drops=30)
+
+    def alone(self) -> Options:
+        """One process on a SQLite file: there is no server to restart, and nobody who takes over."""
+        return replace(self, engine="sqlite", replicas=1, restarts=0)
+
+    def again(self) -> str:
+        """The arguments that make this run again, as far as a schedule can."""
+        names = ("turns", "kills", "pauses", "restarts", "drops", "replicas", "workspaces", "crowd", "lease", "errors")
+        given = [f"--{name} {getattr(self, name):g}" for name in (*names, "seed")]
+        return " ".join([f"--engine {self.engine}", *given, *(["--limits"] if self.limits else [])])
+
+
+def read_options(arguments: Sequence[str] | None = None) -> list[Options]:
+    """The runs to make, one after the other. ``CHAOS`` in the environment holds more arguments."""
+    plain = Options()
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description="Break everything, then audit.")
+    parser.add_argument("--engine", choices=("postgresql", "sqlite", "both"), default="both")
+    parser.add_argument("--full", action="store_true", help="2,000 turns and 200 kills")
+    parser.add_argument("--limits", action="store_true", help="with Slack's rate limits")
+    whole = ("turns", "kills", "pauses", "restarts", "drops", "replicas", "workspaces", "crowd", "seed")
+    for name in whole:
+        parser.add_argument(f"--{name}", type=int, help=f"default: {getattr(plain, name) or 'another one each time'}")
+    for name in ("lease", "errors", "patience"):
+        parser.add_argument(f"--{name}", type=float, help=f"default: {getattr(plain, name):g}")
+    given = parser.parse_args([*os.environ.get("CHAOS", "").split(), *(arguments or ())])
+    base = replace(plain.full() if given.full else plain, limits=given.limits, seed=secrets.randbelow(10**6) + 1)
+    named = {name: getattr(given, name) for name in (*whole, "lease", "errors", "patience")}
+    named = {name: value for name, value in named.items() if value is not None}
+    runs = {"postgresql": base, "sqlite": base.alone()}
+    return [replace(run, **named) for engine, run in runs.items() if given.engine in (engine, "both")]

@@ -1,0 +1,122 @@
+"""What breaks: processes are killed, told to go, or frozen; connections drop; the database crashes. In turn with what
+people ask, so that the same seed breaks the same things at the same questions."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+import time
+from collections import defaultdict
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.chaos.database import Database
+from tests.chaos.fleet import Fleet, Seat
+from tests.chaos.options import Options
+from tests.emulators.slack import Slack
+
+_POLITE = 0.1  # of the ends are SIGTERM, as at a deploy
+_SPARED = 0.05  # of the turns, at the beginning and at the end
+
+
+@dataclass(frozen=True, slots=True)
+class Blow:
+    """A process was killed or frozen at ``at`` (Unix seconds), known as ``name``; ``back_at``: it was up again."""
+
+    kind: str
+    seat: str
+    name: str
+    at: float
+    back_at: float
+
+
+@dataclass(slots=True)
+class Trouble:
+    """``strike(number)`` is called at each question."""
+
+    options: Options
+    fleet: Fleet
+    database: Database
+    slack: Slack
+    rng: random.Random
+    blows: list[Blow] = field(default_factory=list)
+    drops: int = 0
+    gone: int = 0  # ended by SIGTERM
+    _plan: dict[int, list[Callable[[], Coroutine[Any, Any, None]]]] = field(default_factory=lambda: defaultdict(list))
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _busy: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def plan(self) -> None:
+        """Spread everything over the turns."""
+        one = self.options
+        for count, what in (
+            (one.kills, self.kill),
+            (one.pauses, self.freeze),
+            (one.drops, self.drop),
+            (one.restarts, self.crash),
+        ):
+            least, most = int(one.turns * _SPARED), int(one.turns * (1 - _SPARED))
+            for _ in range(count):
+                self._plan[self.rng.randint(least, most)].append(what)
+
+    def strike(self, number: int) -> None:
+        for what in self._plan.pop(number, ()):
+            task = asyncio.create_task(what())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def over(self) -> None:
+        """Everything planned has happened, and everything is up again."""
+        for number in sorted(self._plan):  # turns that were merged away, or asked at once
+            self.strike(number)
+        while self._tasks:
+            for task in (await asyncio.wait(self._tasks))[0]:
+                task.result()
+
+    async def _victim(self) -> Seat:
+        """Some process that is up. Where there are several, one is always left alone."""
+        spare = 1 if len(self.fleet.seats) > 1 else 0
+        while True:
+            up = self.fleet.up()
+            if len(up) > spare:
+                return self.rng.choice(up)
+            await asyncio.sleep(0.05)
+
+    # --- the blows
+
+    async def kill(self) -> None:
+        """It is started again at once, or only after its lease; with its folder, where it finds its old name."""
+        async with self._busy:
+            seat = await self._victim()
+            polite = self.rng.random() < _POLITE
+            at, name = time.time(), seat.note_name()
+            await seat.end(signal.SIGTERM if polite else signal.SIGKILL)
+        late = len(self.fleet.seats) > 1 and self.rng.random() < 0.5
+        if late:
+            await asyncio.sleep(self.options.lease * self.rng.uniform(1.25, 1.8))
+        await seat.start()
+        if polite:
+            self.gone += 1
+        else:
+            self.blows.append(Blow("killed, away" if late else "killed", seat.name, name, at, time.time()))
+
+    async def freeze(self) -> None:
+        """For longer than its lease; where there is one process, and so no lease, for a moment."""
+        async with self._busy:
+            seat = await self._victim()
+            at, name = time.time(), seat.note_name()
+            seat.freeze()
+        lease = self.options.lease if len(self.fleet.seats) > 1 else 3.0
+        await asyncio.sleep(lease * self.rng.uniform(1.25, 1.8))
+        seat.thaw()
+        self.blows.append(Blow("frozen", seat.name, name, at, time.time()))
+
+    async def drop(self) -> None:
+        self.drops += 1
+        self.slack.sockets.drop()
+
+    async def crash(self) -> None:
+        """The database is away for a moment, sometimes for longer than half a lease."""
+        await self.database.restart(self.rng.choice([0.0, 1.0, self.options.lease * 0.6]))
