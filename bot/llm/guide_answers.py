@@ -7,10 +7,25 @@ from __future__ import annotations
 
 import re
 
-from bot.llm.guide_index import GuideIndex, Match
+from bot.llm.guide_index import GuideIndex, Match, Section
 
 _LONGEST = 1_400
 _ENOUGH = 0.34
+_QUESTIONS = (
+    "What do people do with it?",
+    "How do I choose a model?",
+    "Which settings and levels are there?",
+    "How do I get JSON answers?",
+    "How do I stop an answer?",
+    "What happens when you crash?",
+    "How long are messages kept?",
+    "How do I connect Slack?",
+    "How do I connect Discord?",
+    "How do I run it for real?",
+)
+_LAST_QUESTION = "How do I get a key for a language model?"
+_RELATIVE_LINK = re.compile(r"\[([^\]]+)\]\((?!https?:|mailto:)[^)]*\)")
+_NUMBER = re.compile(r"^\d+\. ")
 _SPEAKER = re.compile(r"^[^\s:][^:\n]{0,40}:\s+")
 
 _GREETING = re.compile(
@@ -58,23 +73,23 @@ def answer(question: str, index: GuideIndex) -> str:
         return f"{WHAT_I_AM}\n\n{HOW_TO_CONNECT}"
     if _TOPICS.match(question):
         return f"{WHAT_I_AM}\n\n{list_topics(index)}"
+    if about := index.document_of(question):
+        return _opening(about)
     matches = index.find(question)
     if _KEY.search(question) and not (matches and _names_it(matches[0], question)):
         return HOW_TO_CONNECT
     if not matches or matches[0].cover < _ENOUGH:
         return (
             "I found nothing about that in Parley's documentation, and I am not a language model that could "
-            f"answer anyway. {list_topics(index)}\n\nFor everything else, connect a model: ask me *how do I get a key?*"
+            f"answer anyway. {list_topics(index)}"
         )
     return _from_documentation(matches)
 
 
 def list_topics(index: GuideIndex) -> str:
-    """Some headings one can ask about."""
-    titles = list(dict.fromkeys(section.title for section in index.sections))[:10]
-    if not titles:
-        return "Ask me *how do I get a key?* to connect a language model."
-    return "You can ask me about:\n" + "\n".join(f"- {title}" for title in titles)
+    """Some questions that the documentation answers."""
+    known = [question for question in _QUESTIONS if any(match.cover >= _ENOUGH for match in index.find(question))]
+    return "You can ask me, for instance:\n\n" + "\n".join(f"- {question}" for question in (*known, _LAST_QUESTION))
 
 
 def _names_it(match: Match, question: str) -> bool:
@@ -82,16 +97,26 @@ def _names_it(match: Match, question: str) -> bool:
     return match.cover >= 0.99 and any(word in words for word in match.section.title.lower().split())
 
 
+def _opening(sections: list[Section]) -> str:
+    """The beginning of a whole document."""
+    text = "\n\n".join(f"**{section.title}**\n\n{section.body}" for section in sections)
+    return _quote(sections[0].document, text)
+
+
+def _quote(document: str, text: str) -> str:
+    words = _RELATIVE_LINK.sub(r"\1", shorten(text))
+    return f"{words}\n\n*From `{document}`; I am the built-in guide, not a language model.*"
+
+
 def _from_documentation(matches: list[Match]) -> str:
     best = matches[0].section
-    source = f"*From `{best.document}`; I am the built-in guide, not a language model.*"
-    text = f"**{best.title}**\n\n{shorten(best.body)}\n\n{source}"
+    text = _quote(best.document, f"**{_NUMBER.sub('', best.title)}**\n\n{best.body}")
     others = [
-        match.section.title
+        _NUMBER.sub("", match.section.title)
         for match in matches[1:]
         if match.score > matches[0].score * 0.5 and match.section.title != best.title
     ]
-    return f"{text}\n\nSee also: {', '.join(others)}." if others else text
+    return f"{text}\n\nSee also: {', '.join(dict.fromkeys(others))}." if others else text
 
 
 def shorten(body: str, limit: int = _LONGEST) -> str:

@@ -19,7 +19,7 @@ _K1, _B = 1.4, 0.6
 _COMMON_WORDS = """
 a about an and any are as at be but by can could do does for from get has have how i if in into is it its just me my no
 not of on or our please so some that the their them then there these they this to up us use using want was we what when
-where which who why will with would you your tell explain show parley bot
+where which who why will with would you your tell explain show parley bot connect set setup install add integrate
 """
 _COMMON = frozenset(_COMMON_WORDS.split())
 
@@ -54,6 +54,11 @@ def _stem(word: str) -> str:
             word = word[: -len(ending)] + ("y" if ending in ("ies", "ied") else "")
             break
     return word[:-1] if word.endswith("e") and len(word) > 3 else word
+
+
+def name_words(document: str) -> set[str]:
+    """What a document's file name says it is about."""
+    return set(find_words(document.rpartition(".")[0].replace("-", " ")))
 
 
 def split_sections(document: str, text: str) -> list[Section]:
@@ -113,9 +118,16 @@ class GuideIndex:
         seen = self._seen.get(word, 0)
         return math.log(1 + (len(self.sections) - seen + 0.5) / (seen + 0.5))
 
+    def document_of(self, question: str) -> list[Section]:
+        """The sections of the document that is about what the question names and nothing else, in their order."""
+        words = set(find_words(question))
+        return [section for section in self.sections if words and words == name_words(section.document)]
+
     @staticmethod
     def _count(section: Section) -> Counter[str]:
         counts = Counter(find_words(section.body))
+        for word in name_words(section.document):
+            counts[word] += 1
         for word in find_words(section.title):
             counts[word] += _TITLE_WEIGHT
         return counts

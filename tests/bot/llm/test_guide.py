@@ -4,8 +4,9 @@ import json
 
 import pytest
 
+from bot.backends import documents
 from bot.llm import Guide
-from bot.llm.guide_answers import shorten
+from bot.llm.guide_answers import _QUESTIONS, answer, list_topics, shorten
 from bot.llm.guide_index import GuideIndex, split_sections
 from bot.ports import JsonSchema, TextDelta
 from tests.bot.llm.conftest import ask
@@ -40,7 +41,8 @@ async def test_it_greets_and_says_that_it_is_not_a_language_model(question: str)
         ("how do I get an API key?", "console.groq.com/keys"),
         ("are you an AI?", "not a language model"),
         ("thanks!", "welcome"),
-        ("help", "- Retention"),
+        ("help", "- How long are messages kept?"),
+        ("what can you do?", "- How do I connect Slack?"),
     ],
 )
 async def test_questions_about_parley_are_answered_from_its_documentation(question: str, words: str) -> None:
@@ -50,7 +52,7 @@ async def test_questions_about_parley_are_answered_from_its_documentation(questi
 async def test_it_says_so_when_nothing_fits_and_lists_what_can_be_asked() -> None:
     answer = await said("Who won the chess championship in 1972?")
     assert "found nothing" in answer
-    assert "- Slack" in answer
+    assert "- How do I connect Slack?" in answer
 
 
 async def test_it_works_without_any_documentation() -> None:
@@ -102,3 +104,18 @@ def test_a_shortened_section_never_leaves_a_fence_open() -> None:
 def test_the_index_is_deterministic() -> None:
     index = GuideIndex(DOCUMENTS)
     assert index.find("change the model") == index.find("change the model")
+
+
+async def test_a_question_about_a_whole_document_is_answered_with_its_beginning_and_no_link_leads_nowhere() -> None:
+    pages = {
+        "slack.md": "# Slack\nAn app of [your own](app.md).\n\n## 1. Make the app\nPrint it.\n\n## 2. Start\nStart it."
+    }
+    answer = text_of(await collect(Guide({**DOCUMENTS, **pages}, pace=0), ask("How do I set up Slack?")))
+    assert answer.startswith("**Slack**\n\nAn app of your own.\n\n**1. Make the app**\n\nPrint it.")
+
+
+@pytest.mark.parametrize("question", _QUESTIONS)
+def test_every_question_that_the_guide_proposes_is_one_that_it_answers(question: str) -> None:
+    index = GuideIndex(documents())
+    assert f"- {question}" in list_topics(index)
+    assert "found nothing" not in answer(question, index)
