@@ -531,7 +531,10 @@ class AnswerRecord:
 
 @dataclass(frozen=True, slots=True)
 class TurnView:
-    """A turn as controls and "why" need it. ``newest``: no later turn exists in its conversation."""
+    """A turn as controls and "why" need it. ``newest``: no later turn exists in its conversation.
+
+    ``version`` of ``versions`` has ``text`` and is shown; ``ended``: the outcome of the run that made it.
+    """
 
     conversation: int
     seq: int
@@ -548,6 +551,7 @@ class TurnView:
     version: int
     versions: int
     text: str
+    ended: Outcome | None
     receipt: Mapping[str, Any]
 
 

@@ -60,6 +60,7 @@ STOPPED_TEXT = "Stopped before anything was written."
 INTERRUPTED_NOTE = "I was interrupted several times while I made this again. Press Regenerate and I will try once more."
 UNSAVED_NOTE = "I could not save this answer, so I will not remember it."
 THINKING = Status(Phase.THINKING, "thinking")
+BROKEN_NOTE = "This answer broke off before it was complete."
 HALT_NOTES = {Reason.PERSON: "Stopped.", Reason.NEWER: "Stopped for a newer question."}
 
 
@@ -158,7 +159,7 @@ class Turns:
         reply = Reply(view.address, view.mark, view.message_id, view.author, direct=view.direct, parts=view.parts)
         stage = self._stage(reply, None, lambda: wanted() and self._may_write())
         controls = Controls(regenerate=True, feedback=True, version=view.version, versions=view.versions)
-        await stage.delivery.replace(view.text, (), controls)
+        await stage.delivery.replace(view.text, _standing_notes(view), controls)
 
     async def explain_breakdown(self, claim: Claim, halt: Halt) -> Outcome:
         """Something of ours broke in the middle: the question still gets its visible outcome.
@@ -382,7 +383,7 @@ class Turns:
         if view is None or not view.text:
             return False
         controls = Controls(regenerate=True, feedback=True, version=view.version, versions=view.versions)
-        await stage.delivery.replace(view.text, notes, controls)
+        await stage.delivery.replace(view.text, (*_standing_notes(view), *notes), controls)
         if aside is not None:
             await stage.surface.tell(claim.author.id, aside)
         return True
@@ -423,6 +424,13 @@ class Turns:
             replace_versions=bool(claim.overrides.get("edited")),
             first_text_ms=first,
         )
+
+
+def _standing_notes(view: TurnView) -> tuple[str, ...]:
+    """What is still to be said of the version shown: its other notes were words of its moment, and are not kept."""
+    if view.ended is Outcome.STOPPED:
+        return (HALT_NOTES[Reason.PERSON],)
+    return (BROKEN_NOTE,) if view.ended is Outcome.CUT else ()
 
 
 def _notes(answer: Answer) -> tuple[str, ...]:

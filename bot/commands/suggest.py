@@ -74,7 +74,8 @@ async def _suggest_setting(rest: str, context: CommandContext) -> Iterable[Sugge
     if " " not in rest and "=" not in rest:
         effective = await read_effective(context)
         pairs = [
-            (f"{key.name} ", f"{key.label}, now {word_value(effective.chosen[key.name])}") for key in KEYS.values()
+            (f"{key.name} ", f"{key.label}, now {word_value(effective.chosen[key.name]).replace('`', '')}")
+            for key in KEYS.values()
         ]
         return _matching("set ", rest, pairs)
     name, typed = split_assignment(rest)

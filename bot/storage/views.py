@@ -81,6 +81,7 @@ def view(connection: Connection, conversation: int, seq: int) -> TurnView:
         version=version,
         versions=reply.versions or 1,
         text=reply.text or "",
+        ended=next((Outcome(run.outcome) for run in runs if run.version == version and run.outcome), None),
         receipt=_receipt(runs, version),
     )
 

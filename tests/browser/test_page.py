@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Locator, Page, expect
+from playwright.async_api import Browser, BrowserContext, Locator, Page, Route, expect
 
 from bot.wiring import House
 from tests.browser.chromium import connected
@@ -110,6 +111,35 @@ async def test_commands_complete_and_take_effect(page: Page, llm: LlmEmulator) -
     await expect(thread(page).locator(DONE)).to_contain_text('{"answer": 42}')
     assert llm.seen[-1].body["model"] == "openai/gpt-oss-120b"
     assert llm.seen[-1].body["response_format"] == {"type": "json_object"}
+
+
+async def test_a_list_that_is_behind_what_was_typed_chooses_nothing_wrong(page: Page, llm: LlmEmulator) -> None:
+    typed = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        if "120" in (route.request.post_data or ""):
+            await typed.wait()
+        await route.continue_()
+
+    await page.route("**/api/complete", late)
+    box = page.get_by_test_id("composer-channel")
+    await box.press_sequentially("/ai model ")
+    await expect(page.get_by_test_id("completion").first.locator("li").first).to_contain_text("gpt-oss-20b")
+    await box.press_sequentially("120")
+    await box.press("Tab")
+    await expect(box).to_have_value("/ai model 120")
+    typed.set()
+    await expect(box).to_have_value(re.compile("^/ai model openai/gpt-oss-120b *$"))
+
+    typed.clear()
+    await box.fill("/ai model openai/gpt-oss-120b")
+    await box.press("Enter")
+    await expect(page.get_by_test_id("notice")).to_contain_text("openai/gpt-oss-120b")
+    typed.set()
+    await asks(page, "@Parley hello")
+    await expect(thread(page).locator(DONE)).to_be_visible()
+    assert llm.seen[-1].body["model"] == "openai/gpt-oss-120b"
+    await expect(page.locator("#channel .day:visible")).to_have_count(1)
 
 
 async def test_the_settings_form_names_the_field_that_is_wrong_and_saves_when_it_is_right(
@@ -235,6 +265,10 @@ async def test_on_a_phone_nothing_is_wider_than_the_screen_and_the_way_there_and
     listen(page, complaints)
     await page.goto(opened.url)
     await connected(page)
+    await page.get_by_test_id("file-input").first.set_input_files(
+        {"name": f"{'a long name ' * 8}.txt", "mimeType": "text/plain", "buffer": b"short"}
+    )
+    await expect(page.locator("#channel .chip:not(.loading)")).to_have_count(1)
     await page.get_by_test_id("composer-channel").fill("@Parley wide things")
     await page.get_by_test_id("send-channel").tap()
     await expect(thread(page).get_by_test_id("control-regenerate")).to_be_visible()
@@ -242,6 +276,9 @@ async def test_on_a_phone_nothing_is_wider_than_the_screen_and_the_way_there_and
     inside = await thread(page).locator(f"{DONE} .body").bounding_box()
     assert inside is not None
     assert inside["x"] + inside["width"] <= 390
+    attached = await thread(page).locator(".file").bounding_box()
+    assert attached is not None
+    assert attached["x"] + attached["width"] <= 390
     await page.locator("#close-thread-narrow").tap()
     await expect(thread(page)).to_be_hidden()
     await page.locator("#open-sidebar").tap()

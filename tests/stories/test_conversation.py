@@ -156,6 +156,21 @@ async def test_regenerate_answers_in_the_same_message_and_history_uses_the_versi
     assert asked(llm)[1] == ("assistant", "Blue.")
 
 
+async def test_a_stopped_version_is_still_marked_when_it_is_turned_back_to(ana: Person, llm: LlmEmulator) -> None:
+    llm.scripts.extend([Script(text=LONG, rate=20), Script(text="Whole.")])
+    root = await ana.says("@Parley talk")
+    growing = await ana.begins(root)
+    await ana.presses(growing, "stop")
+    assert (await ana.answer(root))["notes"] == ["Stopped."]
+    await ana.presses(growing, "regenerate")
+    await ana.until(lambda: ana.messages[growing["id"]]["text"] == "Whole.")
+    await ana.until(lambda: ana.messages[growing["id"]]["controls"]["versions"] == 2)
+    for version, notes in (("1", ["Stopped."]), ("2", []), ("1", ["Stopped."])):
+        assert await ana.presses(growing, "version", version) is None
+        await ana.until(lambda v=version: ana.messages[growing["id"]]["controls"]["version"] == int(v))  # type: ignore[misc]  # bound now
+        assert ana.messages[growing["id"]]["notes"] == notes
+
+
 async def test_only_the_person_who_asked_may_regenerate(ana: Person, bo: Person, llm: LlmEmulator) -> None:
     root = await ana.says("@Parley a colour")
     first = await ana.answer(root)

@@ -88,6 +88,10 @@ async def test_a_cut_regeneration_is_a_version_of_its_own_and_the_whole_one_can_
     assert (cut["notes"], cut["controls"]["versions"]) == ([BROKE], 2)
     assert await scene.ana.presses(cut, "version", "1") is None
     await scene.ana.until(lambda: scene.ana.messages[cut["id"]]["text"] == "Blue.")
+    assert scene.ana.messages[cut["id"]]["notes"] == []
+    assert await scene.ana.presses(cut, "version", "2") is None
+    await scene.ana.until(lambda: scene.ana.messages[cut["id"]]["text"].startswith("The"))
+    assert scene.ana.messages[cut["id"]]["notes"] == ["This answer broke off before it was complete."]
 
 
 async def test_the_answer_of_a_fallback_that_breaks_off_names_both(

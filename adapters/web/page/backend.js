@@ -11,7 +11,7 @@ function sentence({ kind, name, model, url }) {
   if (kind === "guide") return ["The ", el("b", {}, "built-in guide"), " answers for now."];
   if (kind === "groq") return [el("b", {}, name || "Groq"), " answers ", ...by];
   if (kind === "local") return [el("b", {}, name || "A model server"), " on this machine answers ", ...by];
-  return ["Your server ", el("b", {}, name || url), " answers ", ...by];
+  return name === "the model server" ? ["Your model server answers ", ...by] : ["Your server ", el("b", {}, name || url), " answers ", ...by];
 }
 
 export function prepareBackend(room) {

@@ -12,6 +12,8 @@ export class Completion {
   #items = [];
   #active = 0;
   #asked = 0;
+  #stale = false;
+  #wanted = false;
 
   /** `place()` gives {channel, thread}; accepting changes the box's value and fires `input`. */
   constructor({ area, room, place }) {
@@ -42,29 +44,38 @@ export class Completion {
   close() {
     clearTimeout(this.timer);
     this.#asked += 1;
+    this.#wanted = false;
     this.#show([]);
   }
 
   /** Looks at what stands before the caret; called after every change of the box. */
   look() {
     clearTimeout(this.timer);
+    this.#wanted = false;
     const { value, selectionStart } = this.area;
     const line = this.#commandLine(value);
     if (line === null) {
       this.#asked += 1;
       this.#show(this.#mentions(value.slice(0, selectionStart), value.slice(selectionStart)));
     } else if (line.opening) this.#show([line.opening]);
-    else this.timer = setTimeout(() => this.#suggest(line), WAIT_MS);
+    else {
+      this.#stale = true;
+      this.timer = setTimeout(() => this.#suggest(line), WAIT_MS);
+    }
   }
 
-  /** True when the key was for the list. Enter is left to the box when the marked line is typed out already. */
+  /**
+   * True when the key was for the list. Enter is left to the box when the marked line is typed out already. While the
+   * list still answers what stood there before, Tab takes the first line of the next one and Enter is the box's.
+   */
   key(event) {
     if (!this.isOpen) return false;
     if (event.key === "ArrowDown" || event.key === "ArrowUp")
       this.#mark(this.#active + (event.key === "ArrowDown" ? 1 : -1));
     else if (event.key === "Escape") this.close();
+    else if (event.key === "Tab" && !event.shiftKey && this.#stale) this.#wanted = true;
     else if (event.key === "Tab" && !event.shiftKey) this.#accept(this.#active);
-    else if (event.key === "Enter" && !event.shiftKey && !this.#isTyped(this.#items[this.#active]))
+    else if (event.key === "Enter" && !event.shiftKey && !this.#stale && !this.#isTyped(this.#items[this.#active]))
       this.#accept(this.#active);
     else return false;
     event.preventDefault();
@@ -88,6 +99,7 @@ export class Completion {
       const { suggestions } = await api.complete({ person: this.room.me.id, ...this.place(), line });
       if (asked !== this.#asked) return;
       this.#show(suggestions.map((each) => ({ text: lead + each.line, label: each.label, hint: each.hint })));
+      if (this.#wanted && this.isOpen) this.#accept(0);
     } catch {
       // Suggestions are a comfort; without them the line can still be typed and sent.
       if (asked === this.#asked) this.#show([]);
@@ -129,6 +141,7 @@ export class Completion {
 
   #show(items) {
     this.#items = items;
+    this.#stale = false;
     this.list.replaceChildren(
       ...items.map((item, index) =>
         el(

@@ -71,12 +71,12 @@ export class MessageView {
   }
 
   /** Same author shortly after: no second face; a new day gets its line. */
-  follow(previous) {
+  follow(previous, isNext) {
     const day = dayOf(this.message.ts);
     const newDay = !previous || dayOf(previous.message.ts) !== day;
     this.day.textContent = newDay ? day : "";
     this.day.hidden = !newDay;
-    const near = previous && !newDay && previous.message.author.id === this.message.author.id;
+    const near = previous && isNext && !newDay && previous.message.author.id === this.message.author.id;
     const unbranched = near && (this.inThread || !previous.message.replies);
     this.element.classList.toggle("continued", Boolean(unbranched && this.message.ts - previous.message.ts < 300));
   }

@@ -83,9 +83,10 @@ export class Timeline {
   tell(notice) {
     const ts = Math.max(Date.now() / 1000, Number(this.list.lastElementChild?.dataset.ts ?? 0));
     const item = noticeItem(notice, ts, () => this.scroller.focus());
-    this.#atEnd = true;
     this.list.append(item);
     this.#drawBlank();
+    this.#atEnd = item.offsetHeight <= this.scroller.clientHeight;
+    if (!this.#atEnd) item.scrollIntoView({ block: "start" });
     this.#settle();
     return item;
   }
@@ -146,8 +147,10 @@ export class Timeline {
   #follow(element) {
     for (const item of [element, element.nextElementSibling]) {
       const view = item && this.#views.get(item.dataset.messageId);
-      const previous = item?.previousElementSibling;
-      if (view) view.follow(this.#views.get(previous?.dataset.messageId) ?? null);
+      let previous = item?.previousElementSibling;
+      while (previous && !this.#views.has(previous.dataset.messageId)) previous = previous.previousElementSibling;
+      const isNext = previous === item?.previousElementSibling;
+      if (view) view.follow(this.#views.get(previous?.dataset.messageId) ?? null, isNext);
     }
   }
 
