@@ -114,8 +114,8 @@ class OneWorkspace:
                 tries += 1
                 await asyncio.sleep(pause)
         me = Me(
-            str(answer["team_id"]),
-            str(answer["user_id"]),
+            str(answer.get("team_id") or ""),
+            str(answer.get("user_id") or ""),
             str(answer.get("bot_id") or ""),
             str(answer.get("user") or ""),
             self._slack.agent,

@@ -130,7 +130,7 @@ class Calls:
             raise self._translated(method, key, error) from None
         except aiohttp.ClientConnectorError as error:
             raise Unsent(f"{method}: no connection ({type(error).__name__})") from None
-        except (aiohttp.ClientError, TimeoutError, SlackClientError, ValueError) as error:
+        except (aiohttp.ClientError, OSError, TimeoutError, SlackClientError, ValueError) as error:
             raise Lost(f"{method}: no answer ({type(error).__name__})") from None
 
     async def spend(self, method: str, **arguments: Any) -> bool:
@@ -183,8 +183,8 @@ class Calls:
             wait = _seconds(getattr(response, "headers", {}))
             self._rests[key] = time.monotonic() + wait
             return SlowDown(key, wait)
-        if status >= 500 or word in PASSING:
-            # A gateway's error says nothing about whether Slack behind it carried the call out.
+        if status >= 500 or word in PASSING or (status == 200 and not word):
+            # A gateway's error, or half an answer, says nothing about whether Slack carried the call out.
             return Lost(f"{method}: status {status} {word}")
         if word in GONE:
             return Gone(f"{method}: {word}")

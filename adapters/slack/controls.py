@@ -55,6 +55,17 @@ def part_in(message: Mapping[str, Any], mark: str) -> int | None:
     return int(payload.get("part", 0))
 
 
+def mark_under(message: Mapping[str, Any]) -> str:
+    """The reply whose buttons a message has, "" for none: known also where no metadata is told."""
+    blocks = [block for block in message.get("blocks") or () if isinstance(block, dict)]
+    for element in (
+        element for block in blocks for element in block.get("elements") or () if isinstance(element, dict)
+    ):
+        if (found := pressed(element)) is not None:
+            return found[1]
+    return ""
+
+
 def blocks_under(notes: Sequence[str], controls: Controls | None, mark: str) -> list[Block]:
     """Everything below the text, [] when there is nothing."""
     blocks = _notes(notes)

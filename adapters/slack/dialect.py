@@ -13,7 +13,7 @@ import re
 
 from bot.replies import Budget, Dialect, Toll, Way
 
-PART_LIMIT = 9_000  # a native stream holds about 10,600 bytes, the blocks of a message 13,200 characters together
+PART_LIMIT = 9_000  # bytes; a native stream holds about 10,600, the blocks of a message 13,200 characters together
 HARD_LIMIT = 12_000  # characters of Markdown in one message
 _NOTIFICATION = 3_500  # bytes; an edit whose text is longer than 4,000 is refused
 
@@ -43,8 +43,8 @@ def hold_back(text: str) -> str:
 
 
 def weigh(text: str) -> int:
-    """UTF-16 units: never less than Slack counts, whichever way it counts characters."""
-    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
+    """Bytes of UTF-8, which is how streams are counted, and never less than any count of characters."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
 def escape(text: str) -> str:

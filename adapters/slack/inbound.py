@@ -22,6 +22,7 @@ from bot.events import (
     MessageEdited,
     MessageReceived,
 )
+from bot.replies import Reply
 
 PLATFORM = "slack"
 Json = Mapping[str, Any]
@@ -129,6 +130,11 @@ def stop_wished(event: Json, me: Me, people: Profiles, event_id: str) -> Command
     user, channel = str(event.get("user") or ""), str(event.get("channel") or "")
     address = Address(PLATFORM, me.team, channel, str(event.get("thread_ts") or ""))
     return CommandGiven(event_id, address, person(user, people), "stop", channel.startswith("D"))
+
+
+def stop_told(reply: Reply) -> CommandGiven:
+    """Slack said that a person stopped the answer, before its event or without one."""
+    return CommandGiven(f"stopped:{reply.mark}", reply.address, reply.asker, "stop", reply.direct)
 
 
 def person(user: str, people: Profiles) -> Author:

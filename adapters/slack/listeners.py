@@ -33,6 +33,7 @@ from adapters.slack.inbound import (
     people_in,
     person,
     plain,
+    stop_told,
     stop_wished,
 )
 from adapters.slack.stream import Streams
@@ -40,7 +41,7 @@ from adapters.slack.views import ASK_FORM, ASK_SHORTCUT, LEVEL, SETTINGS_FORM, P
 from bot.errors import ParleyError
 from bot.events import Address, Author, CommandGiven, ControlPressed, Event, MessageReceived
 from bot.ports import Form, Level, Shelf
-from bot.replies import Notice, Receipt
+from bot.replies import Notice, Receipt, Reply
 
 log = structlog.get_logger("slack")
 
@@ -151,6 +152,10 @@ class Listeners:
         self._streams.stopped(channel, thread, [str(ts) for ts in event.get("streaming_message_ts") or ()])
         people = await self._directory.profiles({str(event.get("user") or "")})
         await self._core.receive(stop_wished(event, me, people, str(body.get("event_id") or event.get("event_ts"))))
+
+    def stopped(self, reply: Reply) -> None:
+        """Slack let the answer not go on, because a person stopped it."""
+        self._behind(self._received(stop_told(reply)))
 
     async def home_opened(self, body: Body) -> None:
         event = body["event"]

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from adapters.slack.calls import Calls, Refused
-from adapters.slack.controls import part_in
+from adapters.slack.controls import mark_under, part_in
 from adapters.slack.inbound import Me, is_own, seconds
-from bot.errors import Unsent
+from bot.errors import Gone
 from bot.events import Address
 
 _PAGE = 200
@@ -41,11 +41,11 @@ class Search:
         async for message in self.messages(address, with_metadata=True):
             if not is_own(message, self._me()):
                 continue
-            ts, part = str(message["ts"]), part_in(message, mark)
+            ts, part, owner = str(message["ts"]), part_in(message, mark), mark_under(message)
             if part is not None:
                 found.parts.setdefault(part, ts)
-            elif not message.get("metadata") and seconds(ts) > seconds(question):
-                found.strays.append(ts)
+            elif not message.get("metadata") and owner in ("", mark) and seconds(ts) > seconds(question):
+                found.strays.insert(0 if owner else len(found.strays), ts)
         return found
 
     async def messages(self, address: Address, with_metadata: bool = False) -> AsyncIterator[Mapping[str, Any]]:
@@ -63,7 +63,7 @@ class Search:
                     include_all_metadata=True if with_metadata else None,
                 )
             except Refused as refusal:
-                raise Unsent(f"{method}: {refusal.word}") from refusal
+                raise Gone(f"{method}: {refusal.word}") from refusal
             for message in page.get("messages") or ():
                 yield message
             cursor = str((page.get("response_metadata") or {}).get("next_cursor") or "")

@@ -19,7 +19,7 @@ from typing import Any
 
 import aiohttp
 import structlog
-from slack_sdk.errors import SlackApiError
+from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
 log = structlog.get_logger("slack")
@@ -29,6 +29,9 @@ _BACKOFF = (0.2, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
 _ECHO = 30.0  # seconds within which Slack tells of a message the bot itself posted
 _QUIET = 900.0  # seconds without any envelope after which the connection is made anew, to be sure
 _LEAVING = 3.0  # seconds the envelopes of an old connection may take
+
+# ``TypeError``: aiohttp's word for a connection that ends, or says something else, where text was awaited.
+_FAILURES = (SlackClientError, aiohttp.ClientError, OSError, TimeoutError, LookupError, TypeError, ValueError)
 
 Envelope = Mapping[str, Any]
 Take = Callable[[Envelope], Awaitable[Mapping[str, Any] | None]]
@@ -104,7 +107,7 @@ class Socket:
                 socket = await self._session.ws_connect(str(answer["url"]), heartbeat=_PING, max_msg_size=16 * 2**20)
                 line = Line(socket)
                 await asyncio.wait_for(self._greet(line), _PING)
-            except (SlackApiError, aiohttp.ClientError, TimeoutError, ConnectionError, ValueError) as error:
+            except _FAILURES as error:
                 self.trouble = _told(error)
                 log.warning("no connection to Slack", why=self.trouble, tries=tries + 1)
                 jitter = random.uniform(0.8, 1.2)  # noqa: S311 - spreads reconnections, keeps no secret
@@ -117,7 +120,7 @@ class Socket:
             return line
 
     async def _greet(self, line: Line) -> None:
-        frame = await line.socket.receive_json()
+        frame = _parsed(await line.socket.receive_str())
         if frame.get("type") != "hello":
             raise ValueError("no hello")
 
@@ -155,7 +158,7 @@ class Socket:
         if payload is None:
             return
         answer: dict[str, Any] = {"envelope_id": envelope["envelope_id"]}
-        if payload and envelope.get("accepts_response_payload"):
+        if payload and envelope.get("accepts_response_payload", envelope.get("type") != "events_api"):
             answer["payload"] = payload
         with contextlib.suppress(ConnectionError, aiohttp.ClientError):  # Slack sends it again, and it is known then
             await line.socket.send_json(answer)

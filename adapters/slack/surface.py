@@ -25,12 +25,14 @@ from bot.errors import Gone, Unsent
 from bot.replies import Notice, Phase, Reply, Status, Way, Write
 
 _MAY_STREAM_STILL = 600.0  # seconds; an older message of an earlier run cannot be an open stream any more
-_NO_BLOCKS = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "block_mismatch"})
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What the surfaces of one workspace share. ``wall``: Unix seconds."""
+    """What the surfaces of one workspace share. ``wall``: Unix seconds.
+
+    ``stopped`` is told when Slack says that a person stopped a reply, which its event may say later or never.
+    """
 
     calls: Calls
     streams: Streams
@@ -39,6 +41,7 @@ class Stage:
     directory: Directory
     native: bool
     echoes: Callable[[], None] = lambda: None
+    stopped: Callable[[Reply], object] = lambda reply: None
     wall: Callable[[], float] = time.time
 
 
@@ -55,6 +58,7 @@ class SlackSurface:
         self._doubtful = bool(reply.parts)
         self._said: int | None = None
         self._has_cleared_sign = False
+        self._was_told = False
 
     # --- ways
 
@@ -98,6 +102,12 @@ class SlackSurface:
         except Over:
             if self._stage.streams.find(self._channel, ts) is not None:
                 await self._stage.streams.end(stream)
+            if self._stage.streams.was_stopped(self._channel, self._thread):
+                if not self._was_told:
+                    self._was_told = True
+                    self._stage.stopped(self._reply)
+                if not write.final:
+                    raise Unsent("a person stopped this answer; its end comes soon") from None
             await self._update(ts, write, text)
         return ts
 
@@ -128,6 +138,8 @@ class SlackSurface:
             raise
         except Refused:
             self._stage.streams.refuse(self._channel)
+            return None
+        except Gone:  # perhaps for streams alone: a post will tell
             return None
         self._ids[write.part] = stream.ts
         self._stage.signs.text_came(self._channel, self._thread)
@@ -193,9 +205,7 @@ class SlackSurface:
         try:
             await self._with_blocks_or_without(update, write, text)
             self._stage.echoes()
-        except Refused as refusal:
-            if refusal.word != "streaming_state_conflict":
-                raise Gone(f"chat.update: {refusal.word}") from refusal
+        except Refused as refusal:  # an open stream after all
             await self._stage.streams.end_message(self._channel, ts)
             raise Unsent("the message was an open stream; it is ended now") from refusal
 
@@ -213,17 +223,26 @@ class SlackSurface:
         try:
             return str(await send(shown))
         except Refused as refusal:
-            if refusal.word not in _NO_BLOCKS or "blocks" not in shown:
-                if refusal.word == "streaming_state_conflict":
-                    raise
+            if refusal.word == "streaming_state_conflict":
+                raise
+            if "blocks" not in shown:
                 raise Gone(f"refused: {refusal.word}") from refusal
-        return str(await send({"markdown_text": text}))
+        try:
+            return str(await send({"markdown_text": text}))
+        except Refused as refusal:
+            if refusal.word == "streaming_state_conflict":
+                raise
+            raise Gone(f"refused: {refusal.word}") from refusal
 
     async def _look_for(self, part: int) -> None:
         """Before a part is posted: it may be there already, when an earlier answer was lost or a process died."""
         if not self._doubtful:
             return
-        found = await self._stage.search.parts(self._reply.address, self._reply.mark, self._reply.question)
+        try:
+            found = await self._stage.search.parts(self._reply.address, self._reply.mark, self._reply.question)
+        except (Gone, Refused):  # it cannot be looked for: what is not there would be worse than what is there twice
+            self._doubtful = False
+            return
         known = set(self._ids.values())
         for number, ts in found.parts.items():
             if ts not in known:

@@ -75,6 +75,7 @@ class Team:
             directory=self._directory,
             native=house.native,
             echoes=house.echoes,
+            stopped=self.listeners.stopped,
         )
 
     def me(self) -> Me:

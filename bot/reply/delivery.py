@@ -22,6 +22,8 @@ STREAMING = Controls(stop=True)
 PATIENCE = 600.0  # seconds a final write is tried before the caller hears ``Unsent``
 FIRST_BACKOFF = 0.25  # seconds after the first failure, doubled for each that follows
 LONGEST_BACKOFF = 8.0
+CLOSINGS = 10  # times it is tried to take away what is left over
+LONGEST_REST = 60.0
 LEAVING = 5.0  # seconds an abandoned reply gives its write in flight
 
 
@@ -257,15 +259,15 @@ class Delivery:
 
     async def _close(self, count: int) -> None:
         """Take away what an earlier version left behind the last part; a leftover is not worth failing the reply."""
-        for attempt in range(3):
+        for attempt in range(CLOSINGS):
             try:
                 self._check_fence()
                 await self._surface.close(count)
                 break
             except SlowDown as refusal:
-                await asyncio.sleep(min(refusal.retry_after, LONGEST_BACKOFF))
+                await asyncio.sleep(min(refusal.retry_after, LONGEST_REST))
             except Unsent:
-                await asyncio.sleep(FIRST_BACKOFF * 2**attempt)
+                await asyncio.sleep(min(LONGEST_BACKOFF, FIRST_BACKOFF * 2.0**attempt))
             except Gone:
                 break
         if len(self._ids) > count:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import aiohttp
 import pytest
 
 from tests.adapters.slack.conversing import Talk, script
@@ -51,3 +52,13 @@ async def test_a_draining_bot_lets_slack_deliver_again(talk: Talk, hooks: Webhoo
     await adapter.pause()
     body = b'{"type": "event_callback", "event": {"type": "app_mention"}}'
     assert (await hooks.post(body)).status == 503
+
+
+async def test_slacks_look_at_the_certificate_needs_no_signature(hooks: Webhooks) -> None:
+    async with aiohttp.ClientSession() as session:
+        async with session.get(f"{hooks.url}?ssl_check=1&token=legacy") as answer:
+            assert answer.status == 200
+        async with session.post(hooks.url, data={"ssl_check": "1", "token": "legacy"}) as answer:
+            assert answer.status == 200
+        async with session.get(hooks.url) as answer:
+            assert answer.status == 401

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from adapters.slack.dialect import SLACK
+from adapters.slack.surface import SlackSurface
 from tests.adapters.slack.conversing import Talk, buttons, markdown, script
 from tests.emulators.slack import Channel, Message
 
@@ -55,3 +59,17 @@ async def test_the_word_stops_it_too(talk: Talk, word: str) -> None:
         root = await _begun(talk, talk.slack.general)
         await talk.slack.says("grace", talk.slack.general, word, root.ts)
         await _is_stopped(talk, root)
+
+
+async def test_when_slack_takes_no_more_because_it_was_stopped_the_answer_ends_also_without_the_event(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SlackSurface, "dialect", replace(SLACK, spacing=0.2))
+    talk.slack.app.subscriptions -= {"agent_session_stopped"}
+    async with talk.bot():
+        root = await _begun(talk, talk.slack.general)
+        (reply,) = talk.replies(root)
+        assert reply.stream is not None
+        reply.stream.state = "stopped"
+        await _is_stopped(talk, root)
+        assert talk.slack.calls_of("chat.postMessage") == []

@@ -32,12 +32,16 @@ class Connection:
 
 
 class Sockets:
-    """Carries deliveries over whatever connections there are."""
+    """Carries deliveries over whatever connections there are.
+
+    ``cuts``: how the next connections end before they say anything, by ``close`` or by ``noise`` and a close.
+    """
 
     def __init__(self, state: State) -> None:
         self.state = state
         self.connections: list[Connection] = []
         self.opened = 0
+        self.cuts: list[str] = []
         self._turn = 0
         self._changed = asyncio.Condition()
 
@@ -51,6 +55,11 @@ class Sockets:
         self.state.tickets.discard(ticket)
         socket = web.WebSocketResponse(autoping=False)
         await socket.prepare(request)
+        if self.cuts:
+            if self.cuts.pop(0) == "noise":
+                await socket.send_bytes(b"\x00")
+            await socket.close()
+            return socket
         connection = Connection(uuid.uuid4().hex[:8], socket, request)
         hello: Json = {"type": "hello", "num_connections": len(self.connections) + 1}
         hello["connection_info"] = {"app_id": self.state.app.id}
