@@ -139,7 +139,8 @@ class Crowd:
         self._asking(number)
         token = f"{letter}{number:05d}"
         text = f"Please tell me about {token}, and do not leave anything out."
-        if not (direct or (thread.root and rng.random() < 0.5)):
+        is_heard = any(question.accepted for question in thread.questions)  # else only a mention is for the bot
+        if not (direct or (is_heard and rng.random() < 0.5)):
             text = f"<@{home.bot.id}> {text}"
         before, deliveries = len(self._slack.deliveries.all), self._slack.deliveries.all
         at = self._slack.clock.now()

@@ -36,6 +36,7 @@ class Seat:
     ready_after: list[float] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     ends: int = 0
+    since: float = 0.0
     _reading: asyncio.Task[bytes] | None = None
 
     async def start(self) -> None:
@@ -49,7 +50,7 @@ class Seat:
             await asyncio.sleep(0.2)
         self.ready_after.append(time.monotonic() - began)
         self.note_name()
-        self.state = "up"
+        self.state, self.since = "up", time.monotonic()
 
     async def _launch(self) -> bool:
         environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PORT": "0", **self.variables}
@@ -102,7 +103,7 @@ class Seat:
     def thaw(self) -> None:
         assert self.process is not None
         self.process.send_signal(signal.SIGCONT)
-        self.state = "up"
+        self.state, self.since = "up", time.monotonic()
 
     @property
     def has_died(self) -> bool:

@@ -18,6 +18,7 @@ from tests.chaos.options import Options
 from tests.emulators.slack import Slack
 
 _POLITE = 0.1  # of the ends are SIGTERM, as at a deploy
+_REST = (0.3, 4.0)  # seconds that a process lives at least
 _SPARED = 0.05  # of the turns, at the beginning and at the end
 
 
@@ -76,12 +77,14 @@ class Trouble:
                 task.result()
 
     async def _victim(self) -> Seat:
-        """Some process that is up. Where there are several, one is always left alone."""
+        """Some process that is up, and has been for a moment. Where there are several, one is always left alone."""
         spare = 1 if len(self.fleet.seats) > 1 else 0
+        rest = self.rng.uniform(*_REST)
         while True:
             up = self.fleet.up()
-            if len(up) > spare:
-                return self.rng.choice(up)
+            rested = [seat for seat in up if time.monotonic() - seat.since > rest]
+            if len(up) > spare and rested:
+                return self.rng.choice(rested)
             await asyncio.sleep(0.05)
 
     # --- the blows
