@@ -55,6 +55,11 @@ def _configured(config: Config, url: str, key: str, kind: str) -> Completions:
     )
 
 
+def _is_chosen(config: Config, listed: list[str]) -> bool:
+    """Whether the configured model was meant for this server: somebody set it, or the server has it."""
+    return "llm_model" in config.model_fields_set or config.llm_model in listed
+
+
 class KeyRing:
     """Exchanges the backend for one with another key."""
 
@@ -68,15 +73,20 @@ class KeyRing:
         key, url = key.strip(), url.strip().rstrip("/") or GROQ_URL
         if not key or re.search(r"\s", key):
             raise ConfigurationError("GROQ_API_KEY", "the key is empty or has blanks in it", "Paste the key alone.")
+        values = {"GROQ_API_KEY": key} if url == GROQ_URL else {"LLM_API_KEY": key, "LLM_BASE_URL": url}
         fresh = _configured(self._config, url, key, "groq" if url == GROQ_URL else "server")
         try:
-            await fresh.models()
+            listed = [profile.id for profile in await fresh.models()]
         except BaseException:
             await fresh.close()
             raise
+        if url != GROQ_URL and listed and not _is_chosen(self._config, listed):
+            await fresh.close()
+            values["LLM_MODEL"] = listed[0]
+            fresh = _configured(self._config.model_copy(update={"llm_model": listed[0]}), url, key, "server")
         self._switch.use(fresh)
         if remember:
-            self._write({"GROQ_API_KEY": key} if url == GROQ_URL else {"LLM_API_KEY": key, "LLM_BASE_URL": url})
+            self._write(values)
         return self._switch.backend()
 
     def _write(self, values: dict[str, str]) -> None:

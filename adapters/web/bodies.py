@@ -74,7 +74,7 @@ class BehaveBody(msgspec.Struct):
 async def read_body(request: Request, shape: type[_Shape]) -> _Shape:
     """The JSON body as ``shape``. Raises ``Refusal``."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise Refusal(415, NOT_UNDERSTOOD)
+        raise Refusal(415, "The workspace takes JSON: Content-Type: application/json.")
     body = bytearray()
     async for chunk in request.stream():
         body += chunk

@@ -56,7 +56,7 @@ class Access:
         if (is_change or not is_page) and not _is_same_origin(headers):
             raise Refusal(403, "This request came from another site.")
         if is_change and connection.scope["type"] == "http" and headers.get("x-parley") != "1":
-            raise Refusal(403, "This request did not come from the workspace's own page.")
+            raise Refusal(403, "This request did not come from the workspace's own page. A program sends X-Parley: 1.")
         if not self.lets_in(connection.cookies.get(COOKIE, "")):
             raise Unauthorised()
 

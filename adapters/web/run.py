@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
-import importlib.metadata
 import importlib.util
 import os
 import pkgutil
@@ -34,6 +33,7 @@ from adapters.web.windows import Windows
 from adapters.web.workspace import Workspace
 from bot.errors import ConfigurationError
 from bot.ports import Check, Platform
+from bot.version import VERSION
 
 log = structlog.get_logger("web")
 
@@ -163,7 +163,7 @@ class WebAdapter:
         return [*guarded, WebSocketRoute("/ws", self.hub.serve, middleware=guard)]
 
     def _api(self, command: str) -> Api:
-        return Api(self.workspace, command, _version(), self._opened.is_set)
+        return Api(self.workspace, command, VERSION, self._opened.is_set)
 
     async def _redeliver(self) -> None:
         while True:
@@ -187,10 +187,3 @@ def _is_another_configured(config: CoreConfig) -> bool:
             if module.configured(config):
                 return True
     return False
-
-
-def _version() -> str:
-    try:
-        return importlib.metadata.version("parley-bot")
-    except importlib.metadata.PackageNotFoundError:
-        return "0"

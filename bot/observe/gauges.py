@@ -35,10 +35,10 @@ class Gauges(Collector):
     def collect(self) -> Iterable[GaugeMetricFamily]:
         yield from self._budgets()
         yield from self._limits()
-        running, waiting = self.lanes() if self.lanes is not None else (0, 0)
-        lanes = GaugeMetricFamily("parley_lanes", "Conversations by what their lane does", labels=("state",))
+        running, known = self.lanes() if self.lanes is not None else (0, 0)
+        lanes = GaugeMetricFamily("parley_lanes", "Conversations answered now, and known here", labels=("state",))
         lanes.add_metric(("running",), running)
-        lanes.add_metric(("waiting",), waiting)
+        lanes.add_metric(("known",), known)
         yield lanes
 
     def _budgets(self) -> Iterable[GaugeMetricFamily]:

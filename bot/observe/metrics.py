@@ -118,7 +118,7 @@ class Metrics:
         limits: Callable[[], Sequence[LimitState]] | None = None,
         lanes: Callable[[], tuple[int, int]] | None = None,
     ) -> None:
-        """What to ask whenever the numbers are asked for. ``lanes`` gives (running, waiting)."""
+        """What to ask whenever the numbers are asked for. ``lanes`` gives (running, known)."""
         self._gauges.pacing, self._gauges.limits, self._gauges.lanes = pacing, limits, lanes
 
     def exposition(self) -> bytes:

@@ -8,6 +8,7 @@ from pathlib import Path
 from bot.errors import KeyRefused, StoreFull
 from bot.events import Action, CommandGiven, ControlPressed, MessageDeleted, MessageEdited, SettingsSubmitted
 from bot.replies import Notice, Receipt
+from bot.version import VERSION
 from tests.adapters.web.fakes import FakeCore
 from tests.adapters.web.running import Running, post_body, running
 
@@ -17,7 +18,7 @@ async def test_a_first_visit_finds_two_channels_and_a_person(web: Running) -> No
     assert [channel["name"] for channel in hello["channels"]] == ["general", "random"]
     assert [person["name"] for person in hello["people"]] == ["You"]
     assert hello["bot"] == {"id": "parley", "name": "Parley"}
-    assert hello["command"] == "ai"
+    assert (hello["command"], hello["version"]) == ("ai", VERSION)
     assert hello["behave"] == "web"
     assert hello["commands"][0]["name"] == "model"
     assert hello["limits"] == {"file_bytes": 20_000_000, "text_chars": 40_000}

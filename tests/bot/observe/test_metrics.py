@@ -83,9 +83,10 @@ def test_what_is_watched_is_read_when_the_numbers_are_asked_for() -> None:
     metrics.watch(
         pacing=Buckets(),
         limits=lambda: [LimitState("m", "tokens/minute", 8_000, 500, 12.5)],
-        lanes=lambda: (2, 1),
+        lanes=lambda: (2, 9),
     )
     assert value(metrics, "parley_lanes", state="running") == 2
+    assert value(metrics, "parley_lanes", state="known") == 9
     assert value(metrics, "parley_write_budget", platform="slack", method="chat.update") == 1
     assert value(metrics, "parley_writes_waiting", platform="slack", method="chat.update") == 3
     assert value(metrics, "parley_provider_limit_remaining", model="m", kind="tokens/minute") == 500
