@@ -186,7 +186,7 @@ async def test_a_short_wait_is_waited_with_a_sign_that_says_so_only_as_long_as_i
     script: Script, sign: str, scene: Scene
 ) -> None:
     scene.llm.scripts.append(script)
-    scene.llm.default = Script(text="After a moment.", ttft=0.2)
+    scene.llm.default = Script(text="After a moment.", ttft=1.0)
     _, reply = await scene.asks()
     assert (reply["text"], reply["notes"]) == ("After a moment.", [])
     assert scene.ana.statuses == ["thinking", sign, "thinking", None]
