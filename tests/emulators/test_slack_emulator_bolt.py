@@ -18,7 +18,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from tests.emulators.slack import Impossible, Limits, Slack
 
 QUIET: dict[str, Any] = {"unfurl_links": False, "unfurl_media": False}
-FAST = Limits(ack_timeout=0.3)
+FAST = Limits(ack_timeout=0.3)  # only where nobody will acknowledge anything
 
 
 class Bot:
@@ -84,7 +84,7 @@ async def refused(calling: Any) -> str:
 
 @pytest.fixture
 async def slack() -> AsyncIterator[Slack]:
-    async with Slack(limits=FAST) as server:
+    async with Slack() as server:
         yield server
 
 
@@ -149,6 +149,7 @@ async def test_other_bots_are_heard(slack: Slack) -> None:
 
 
 async def test_an_event_nobody_listens_to_is_sent_four_times_and_noted(slack: Slack) -> None:
+    slack.state.limits = FAST
     async with socket_bot(slack):
         newcomer = slack.add_person("newcomer")
         await slack.joins(newcomer, slack.general)
@@ -180,6 +181,7 @@ async def test_a_refresh_makes_the_client_open_a_new_connection(slack: Slack) ->
 
 
 async def test_a_deaf_connection_loses_what_is_sent_and_a_dead_one_is_replaced(slack: Slack) -> None:
+    slack.state.limits = FAST
     async with socket_bot(slack) as bot:
         slack.sockets.deafen(answers_pings=False)
         await slack.says(slack.ada, slack.general, "hello?")
@@ -418,6 +420,7 @@ async def test_a_message_shortcut_works_where_the_bot_is_not(slack: Slack) -> No
 
 
 async def test_a_command_the_app_does_not_acknowledge_fails_for_the_person(slack: Slack) -> None:
+    slack.state.limits = FAST
     async with socket_bot(slack):
         assert not (await slack.command(slack.ada, slack.general, "/unknown")).acked
 

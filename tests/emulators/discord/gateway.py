@@ -303,7 +303,7 @@ class Gateway:
 
     async def connected(self, count: int = 1) -> None:
         """Wait until ``count`` connections have identified or resumed."""
-        async with asyncio.timeout(10.0):
+        async with asyncio.timeout(60.0):
             while sum(it.connection is not None for it in self.sessions.values()) < count:
                 await asyncio.sleep(0.002)
 
