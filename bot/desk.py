@@ -130,12 +130,19 @@ class Bot:
         self._aside: set[asyncio.Task[None]] = set()
         self._turned: dict[str, TurnView] = {}  # versions chosen whose write is under way, by mark
         self.command_name = command_name
+        self.lost: dict[str, ParleyError] = {}  # surfaces that ended for good, and why
+        self.has_lost = asyncio.Event()
 
     # --- what adapters call
 
     def attach(self, platform: Platform) -> None:
         """Let the core show replies on this platform; before its first event."""
         self._platforms[platform.name] = platform
+
+    def lose(self, platform: str, why: ParleyError) -> None:
+        """This surface ended for good: nothing but a new start with other settings mends it."""
+        self.lost[platform] = why
+        self.has_lost.set()
 
     def shelf(self, platform: str) -> Shelf:
         """Durable rows of one adapter's own."""

@@ -275,5 +275,18 @@ async def run(config: Config, announce: Callable[[str], None] = _say) -> int:
         surfaces = ",".join(adapter.name for adapter in opened.adapters)
         backend = opened.completions.backend()
         announce(f"ready surfaces={surfaces} model={backend.model} url={opened.url}")
-        await end.wait()
+        ways = [asyncio.create_task(end.wait()), asyncio.create_task(_all_lost(opened))]
+        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        for way in ways:
+            way.cancel()
+    if not end.is_set():
+        raise next(iter(opened.bot.lost.values()))
     return 0
+
+
+async def _all_lost(opened: House) -> None:
+    """Until no platform is left; the workspace alone is not what the bot was started for."""
+    platforms = {adapter.name for adapter in opened.adapters} - {"web"}
+    while not opened.bot.lost or platforms - opened.bot.lost.keys():
+        opened.bot.has_lost.clear()
+        await opened.bot.has_lost.wait()

@@ -48,6 +48,7 @@ class Core(PressCore, Protocol):
     """The front door of the conversation core, as far as this adapter uses it."""
 
     def shelf(self, platform: str) -> Shelf: ...
+    def lose(self, platform: str, why: ParleyError) -> None: ...
 
 
 def configured(config: CoreConfig) -> bool:
@@ -243,8 +244,10 @@ class DiscordAdapter:
         if running.cancelled() or self._paused:
             return
         broken = running.exception()
-        self._trouble = broken.user_text if isinstance(broken, ParleyError) else "the gateway ended"
+        why = broken if isinstance(broken, ParleyError) else ParleyError("the gateway ended")
+        self._trouble = str(why)
         log.critical("the gateway ended for good", why=self._trouble)
+        self._bot.lose(PLATFORM, why)
 
     # --- what the gateway tells
 

@@ -63,6 +63,7 @@ class DiscordSurface:
         self._tried: dict[int, float] = {}
         self._typing = ""
         self._wants_typing = False
+        self._has_begun = False
 
     def ways(self, write: Write) -> Sequence[Way]:
         return self._stage.places.ways(self._reply.address, self._ids.get(write.part))
@@ -113,6 +114,9 @@ class DiscordSurface:
             found = await self._answer(place, part, shown)
         else:
             self._tried.setdefault(part, time.monotonic())
+            self._has_begun = True
+            if self._typing:
+                await self._stage.signs.hush(self._typing, self._reply.mark)
             found = await self._post(place, part, shown)
         self._ids[part] = str(found["id"])
         self._stage.written.put(self._reply.mark, tuple(self._ids[number] for number in sorted(self._ids)))
@@ -228,7 +232,7 @@ class DiscordSurface:
         self._wants_typing = True
         with contextlib.suppress(SurfaceError):
             place = await self._stage.places.of(self._reply)
-            if not place.hook and self._wants_typing and not self._shown:
+            if not place.hook and self._wants_typing and not (self._shown or self._has_begun):
                 self._typing = place.channel
                 self._stage.signs.start(place.channel, self._reply.mark)
 

@@ -113,6 +113,31 @@ async def test_several_shards_are_served_by_one_process(talk: Talk, monkeypatch:
         await talk.answered(await talk.asks("hello"), talk.llm.default.text)
 
 
+async def test_a_process_serves_the_shards_that_are_its_own_and_direct_messages_are_the_first_ones(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = int(talk.discord.home.id) >> 22 & 1
+    guilds = iter(talk.discord.add_guild(f"guild {number}") for number in range(64))
+    other = next(guild for guild in guilds if int(guild.id) >> 22 & 1 != home)
+    lobby = talk.discord.add_channel("lobby", guild=other)
+    monkeypatch.setenv("DISCORD_SHARD_COUNT", "2")
+    for shard, mine, theirs in ((home, talk.discord.general, lobby), (1 - home, lobby, talk.discord.general)):
+        monkeypatch.setenv("DISCORD_SHARD_IDS", str(shard))
+        talk.folder = talk.folder.with_name(f"data{shard}")
+        asked = len(talk.llm.seen)
+        async with talk.bot():
+            foreign = await talk.asks("not here", channel=theirs)
+            await talk.answered(await talk.asks("here", channel=mine), talk.llm.default.text)
+            room = talk.discord.dm("grace")
+            replies = len(talk.replies(room))
+            await talk.discord.says("grace", room, "anyone?")
+            if shard == 0:
+                await talk.answered(room, talk.llm.default.text, replies + 1)
+            await talk.answered(await talk.asks("and again", channel=mine), talk.llm.default.text)
+            assert talk.replies(foreign) == []
+            assert len(talk.llm.seen) - asked == (3 if shard == 0 else 2)
+
+
 def _concurrent(discord: Discord) -> object:
     from dataclasses import replace
 

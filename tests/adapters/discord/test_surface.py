@@ -10,6 +10,7 @@ import pytest
 from adapters.discord.config import read_config
 from adapters.discord.controls import nonce
 from adapters.discord.run import DiscordAdapter
+from bot.errors import ParleyError
 from bot.events import Address, Author
 from bot.ports import Platform
 from bot.replies import Receipt, Reply
@@ -57,6 +58,9 @@ class Core:
 
     def shelf(self, platform: str) -> Shelf:
         return Shelf()
+
+    def lose(self, platform: str, why: ParleyError) -> None:
+        raise AssertionError(f"{platform} ended: {why}")
 
 
 class DiscordPlace:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from bot.errors import ConfigurationError
 from tests.adapters.discord.conversing import Talk, asked, is_final, labels, words
 from tests.emulators.discord import Discord, Message, Permission
 from tests.emulators.llm import LlmEmulator, Script
@@ -271,7 +272,7 @@ async def test_a_bot_that_is_shut_out_in_the_middle_stops_and_asks_no_more(talk:
         await talk.settled()
         await talk.llm.seen[0].over.wait()
         assert talk.llm.seen[0].left_early
-        assert len([call for call in talk.discord.calls if call.status == 403]) == 1
+        assert len([call for call in talk.discord.calls_of("edit_message") if call.status == 403]) == 1
 
 
 async def test_a_bot_that_is_removed_from_a_guild_in_the_middle_serves_the_others(talk: Talk) -> None:
@@ -283,6 +284,7 @@ async def test_a_bot_that_is_removed_from_a_guild_in_the_middle_serves_the_other
         await talk.begun(root)
         talk.discord.remove_bot(other)
         await talk.settled()
+        await talk.llm.seen[0].over.wait()
         assert talk.llm.seen[0].left_early
         talk.llm.default = Script(text="Still here.")
         await talk.answered(await talk.asks("and here?"), "Still here.")
@@ -403,6 +405,41 @@ async def test_a_bad_token_ends_the_start_with_the_fix(discord: Discord, llm: Ll
     output, _ = await asyncio.wait_for(failed.communicate(), 60)
     assert failed.returncode == 2
     assert b"DISCORD_TOKEN: Discord refuses it" in output
+
+
+@pytest.mark.parametrize(
+    ("code", "variable"),
+    [
+        (4004, "DISCORD_TOKEN"),
+        (4010, "DISCORD_SHARD_IDS"),
+        (4011, "DISCORD_SHARD_COUNT"),
+        (4012, "DISCORD_GATEWAY_URL"),
+        (4013, "DISCORD_TOKEN"),
+        (4014, "DISCORD_TOKEN"),
+    ],
+)
+async def test_a_connection_that_is_closed_for_good_ends_the_start_with_the_fix(
+    talk: Talk, code: int, variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapters.discord.gateway._IDENTIFY_EVERY", 0.0)
+    talk.discord.gateway.refuses = code
+    with pytest.raises(ConfigurationError) as refused:
+        async with talk.bot():
+            raise AssertionError("it lives")
+    assert refused.value.variable == variable
+    assert refused.value.fix
+
+
+async def test_a_connection_that_is_closed_for_good_later_ends_the_process_with_the_fix(
+    discord: Discord, llm: LlmEmulator, tmp_path: Path
+) -> None:
+    running = await process(Talk(discord, llm, tmp_path / "data"))
+    await discord.connected()
+    discord.gateway.refuses = 4004
+    discord.drop()
+    output, _ = await asyncio.wait_for(running.communicate(), 30)
+    assert running.returncode == 2
+    assert b"DISCORD_TOKEN: Discord refuses it. On the application's page Bot choose Reset Token" in output
 
 
 async def test_where_it_may_not_reply_it_answers_without_a_reference(talk: Talk) -> None:

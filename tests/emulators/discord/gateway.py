@@ -50,7 +50,8 @@ def needed_intent(name: str, *, in_guild: bool) -> Intent | None:
 
 class Gateway:
     """``holding``: dispatches are kept back. ``twice``: names of events that are dispatched twice. ``trim``: what new
-    sessions are left of an event's data. ``plain``: nothing is compressed, whatever is asked for."""
+    sessions are left of an event's data. ``plain``: nothing is compressed, whatever is asked for. ``refuses``: the code
+    with which whoever identifies or resumes is closed."""
 
     def __init__(self, state: State) -> None:
         self.state = state
@@ -58,6 +59,7 @@ class Gateway:
         self.connections: list[Connection] = []
         self.twice: set[str] = set()
         self.holding = self.plain = False
+        self.refuses = 0
         self.trim: Callable[[str, Json], Json | None] | None = None
         self.identified = self.resumed = 0
         self._held: list[tuple[str, str, str, str]] = []
@@ -179,6 +181,8 @@ class Gateway:
         if op == 1:
             connection.last_beat = asyncio.get_running_loop().time()
             connection.send('{"op":11,"s":null,"t":null,"d":null}')
+        elif op in (2, 6) and self.refuses:
+            raise Closed(self.refuses, "Refused.")
         elif op == 2:
             await self._identify(connection, data or {})
         elif op == 6:
