@@ -133,15 +133,16 @@ class Streams:
         """End what is too old, and forget what no longer matters."""
         now = self._clock()
         for stream in [stream for stream in self._open.values() if now - stream.opened > LONGEST]:
-            await self._end_quietly(stream)
+            await self.end_quietly(stream)
         self._refused = {key: until for key, until in self._refused.items() if until > now}
         self._stopped = {key: until for key, until in self._stopped.items() if until > now}
 
     async def close(self) -> None:
         """End every open stream."""
-        await asyncio.gather(*(self._end_quietly(stream) for stream in list(self._open.values())))
+        await asyncio.gather(*(self.end_quietly(stream) for stream in list(self._open.values())))
 
-    async def _end_quietly(self, stream: Stream) -> None:
+    async def end_quietly(self, stream: Stream) -> None:
+        """As ``end``; when it cannot be told, it is tried again later."""
         try:
             await self.end(stream)
         except SurfaceError:
@@ -156,7 +157,6 @@ class Streams:
         except Refused as refusal:
             if refusal.word == "stopped_by_user":
                 self._stopped[stream.channel, stream.thread] = self._clock() + _STOPPED_FOR
-            if refusal.word in ("stopped_by_user", "message_not_in_streaming_state"):
                 self._open.pop((stream.channel, stream.ts), None)
             stream.doubtful = True
             raise Over from refusal

@@ -109,6 +109,9 @@ class SlackSurface:
                 if not write.final:
                     raise Unsent("a person stopped this answer; its end comes soon") from None
             await self._update(ts, write, text)
+        except Gone:  # for this message; a stream that nobody ends would go on spinning
+            await self._stage.streams.end_quietly(stream)
+            raise
         return ts
 
     async def _create(self, write: Write, way: Way, text: str) -> str:

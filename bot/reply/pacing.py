@@ -163,8 +163,8 @@ class Pacing:
         if now >= bucket.rests_until:  # several refusals of one rest count once
             bucket.factor = max(SLOWEST, bucket.factor * SLOWED)
         bucket.rests_until = max(bucket.rests_until, now + retry_after)
-        # One write may try when the rest is over, if the budget would have allowed that much by then.
-        bucket.tokens = min(bucket.tokens, 1.0 - (bucket.rests_until - now) * bucket.rate)
+        # What was refused was not counted: one write may try when the rest is over, if the budget allows that much.
+        bucket.tokens = min(bucket.tokens + 1.0, 1.0 - (bucket.rests_until - now) * bucket.rate)
 
     def state(self, now: float) -> Mapping[str, tuple[float, int]]:
         """For metrics, by bucket: (tokens left, writes waiting)."""

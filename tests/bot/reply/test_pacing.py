@@ -171,6 +171,14 @@ def test_when_the_rest_is_over_one_write_goes_first_not_a_burst() -> None:
     assert 0.0 < waits[1] < waits[2]
 
 
+def test_a_write_that_is_refused_again_and_again_waits_no_longer_than_it_is_told() -> None:
+    pacing, ways = Pacing(), [way("k")]
+    for second in range(9):
+        assert pacing.due(float(second), ways, "one", Urgency.FINAL).wait == 0.0
+        pacing.slowed(float(second), "k", 1.0)
+        assert pacing.due(second + 0.5, ways, "one", Urgency.FINAL).wait == pytest.approx(0.5)
+
+
 def test_a_place_that_nobody_comes_back_for_lapses() -> None:
     pacing = Pacing()
     while pacing.due(0.0, [way("k")], "drain", Urgency.FINAL).wait == 0.0:

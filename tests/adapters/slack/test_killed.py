@@ -1,0 +1,104 @@
+"""``kill -9`` at any moment, then a new process: one answer, in the message that was begun, and no sign left behind."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.adapters.slack.conversing import buttons, is_final, markdown
+from tests.emulators.llm import LlmEmulator, Script
+from tests.emulators.slack import Channel, Message, Slack
+from tests.stories.process import Process, running
+
+PATIENCE = 60.0
+WHOLE = ("This is said once, whatever happens in between. " * 12).rstrip()
+
+
+@dataclass
+class Stage:
+    """A Slack and a provider that outlive the bot's processes."""
+
+    slack: Slack
+    llm: LlmEmulator
+    folder: Path
+
+    @contextlib.asynccontextmanager
+    async def bot(self, *program: str, **more: str) -> AsyncIterator[Process]:
+        variables = self.slack.environment() | {
+            "DATA_DIR": str(self.folder / "data"),
+            "GROQ_API_KEY": self.llm.key,
+            "LLM_BASE_URL": self.llm.url,
+            "SHUTDOWN_GRACE": "1",
+        }
+        async with running(self.folder, *program, **(variables | more)) as process:
+            await self.slack.connected()
+            yield process
+
+    def replies(self, root: Message) -> list[Message]:
+        return self.slack.replies(root.channel, root.ts)
+
+    async def until(self, holds: object) -> None:
+        assert callable(holds)
+        await self.slack.until(holds, PATIENCE)
+
+    async def is_whole(self, root: Message) -> Message:
+        def done() -> bool:
+            found = self.replies(root)
+            return bool(found) and markdown(found[0]) == WHOLE and is_final(found[0])
+
+        await self.until(done)
+        await self.until(lambda: self.slack.status(root.channel, root.ts) == "")
+        (reply,) = self.replies(root)
+        assert "parley_regenerate" in buttons(reply)
+        assert self.slack.open_streams() == []
+        return reply
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+    async with Slack() as slack, LlmEmulator(tpm=50_000_000) as llm:
+        yield Stage(slack, llm, tmp_path)
+        unacknowledged = {"not_acknowledged"}  # by the process that was killed
+        assert {sin.name for sin in slack.sins} <= unacknowledged
+
+
+def _place(stage: Stage, kind: str) -> tuple[Channel, str]:
+    if kind == "im":
+        return stage.slack.dm(stage.slack.ada), "tell me"
+    return stage.slack.general, f"<@{stage.slack.bot.id}> tell me"
+
+
+@pytest.mark.parametrize("native", ["true", "false"])
+@pytest.mark.parametrize("kind", ["im", "public"])
+async def test_killed_while_the_answer_grows_the_same_message_is_completed(
+    stage: Stage, kind: str, native: str
+) -> None:
+    stage.llm.scripts.append(Script(text=WHOLE, rate=20))
+    stage.llm.default = Script(text=WHOLE)
+    channel, words = _place(stage, kind)
+    async with stage.bot(SLACK_NATIVE_STREAM=native) as process:
+        root = await stage.slack.says("ada", channel, words)
+        await stage.until(lambda: stage.replies(root))
+        begun = stage.replies(root)[0]
+        await process.end()
+    async with stage.bot(SLACK_NATIVE_STREAM=native):
+        assert (await stage.is_whole(root)).ts == begun.ts
+
+
+@pytest.mark.parametrize("point", ["question accepted", "first message posted", "answer stored", "last write made"])
+@pytest.mark.parametrize("kind", ["im", "public"])
+async def test_killed_at_a_point_of_the_turn_the_question_has_one_answer(stage: Stage, kind: str, point: str) -> None:
+    stage.llm.default = Script(text=WHOLE, rate=400)
+    channel, words = _place(stage, kind)
+    async with stage.bot("-m", "tests.stories.crashing", point) as process:
+        root = await stage.slack.says("ada", channel, words)
+        await process.end(None)
+    async with stage.bot():
+        await stage.is_whole(root)
+    assert len(stage.llm.seen) <= 2
+    if point in ("answer stored", "last write made"):
+        assert len(stage.llm.seen) == 1
