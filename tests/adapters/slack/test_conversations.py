@@ -269,3 +269,42 @@ async def test_a_profile_that_is_refused_is_not_asked_for_at_every_message(talk:
     asked = [call.args["user"] for call in talk.slack.calls_of("users.info")]
     assert sorted(asked) == sorted(set(asked))
     assert talk.slack.ada.id in talk.llm.seen[-1].body["messages"][-1]["content"]
+
+
+@pytest.mark.parametrize("kind", ["private", "mpim"])
+async def test_closed_channels_and_group_rooms_are_answered_in_threads(talk: Talk, kind: str) -> None:
+    room = talk.slack.add_channel("closed", talk.slack.ada, talk.slack.grace, kind=kind)
+    talk.llm.default = script("Between us.")
+    async with talk.bot():
+        await talk.slack.says("grace", room, "just talking")
+        root = await talk.asks("hi", channel=room)
+        await talk.answered(root, "Between us.")
+        await talk.slack.says("grace", room, "and then?", root.ts)
+        await talk.answered(root, "Between us.", 2)
+        assert len(talk.llm.seen) == 2
+
+
+async def test_people_of_another_organisation_and_guests_are_answered(talk: Talk) -> None:
+    other = talk.slack.add_workspace("other", installed=False)
+    eve, gus = talk.slack.add_person("eve", workspace=other), talk.slack.add_person("gus", guest=True)
+    joint = talk.slack.add_channel("joint", talk.slack.ada, eve, gus, shared_with=(other,))
+    talk.llm.default = script("Welcome.", rate=20)
+    async with talk.bot():
+        for person in (eve, gus):
+            root = await talk.slack.says(person, joint, talk.named("hi"))
+            await talk.answered(root, "Welcome.")
+        told = [call.args["recipient_team_id"] for call in talk.slack.calls_of("chat.startStream")]
+        assert told == [other.id, talk.slack.home.id]
+
+
+async def test_commands_with_a_mark_in_front_work_in_threads_and_are_answered_to_who_wrote_them(talk: Talk) -> None:
+    talk.llm.default = script("Hi.")
+    async with talk.bot():
+        root = await talk.asks("hi")
+        await talk.answered(root, "Hi.")
+        await talk.slack.says("ada", talk.slack.general, "!set temperature 0.3", root.ts)
+        await talk.slack.says("ada", talk.slack.general, talk.named("!why"), root.ts)
+        await talk.until(lambda: len(talk.slack.ephemerals("ada")) == 2)
+        await talk.settled()
+        assert talk.texts(root) == ["Hi."]
+        assert "0.3" in talk.slack.rendered(talk.slack.ephemerals("ada")[1])

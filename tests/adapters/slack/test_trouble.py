@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+import aiohttp
 import pytest
 
 from adapters.slack import stream
 from adapters.slack.dialect import SLACK
 from adapters.slack.surface import SlackSurface
-from tests.adapters.slack.conversing import Talk, buttons, markdown, script, under
+from tests.adapters.slack.conversing import PATIENCE, Talk, buttons, markdown, script, under
 from tests.emulators.slack import Limits, Slack
 
 
@@ -107,6 +108,32 @@ async def test_a_connection_that_hears_nothing_of_its_own_posts_is_replaced(
         opened = talk.slack.sockets.opened
         talk.slack.sockets.deafen()
         await talk.until(lambda: talk.slack.sockets.opened > opened)
+        await talk.answered(root, ("word " * 40).rstrip())
+
+
+async def test_while_the_line_is_deaf_and_no_other_can_be_had_the_bot_is_not_ready(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapters.slack.socket._PING", 0.2)
+    monkeypatch.setattr("adapters.slack.socket._ECHO", 0.3)
+    talk.llm.default = script("word " * 40, rate=30)
+    async with talk.bot() as opened, aiohttp.ClientSession() as session:
+
+        async def is_ready() -> bool:
+            async with session.get(f"{opened.url}/readyz") as answer:
+                return answer.status == 200
+
+        root = await talk.asks("hi")
+        await talk.until(lambda: talk.slack.deliveries.all and all(d.acked for d in talk.slack.deliveries.all[:2]))
+        assert await is_ready()
+        closed = talk.slack.fault("apps.connections.open", 10_000, status=500)
+        talk.slack.sockets.deafen()
+        async with asyncio.timeout(PATIENCE):
+            while await is_ready():
+                await asyncio.sleep(0.05)
+            closed.left = 0
+            while not await is_ready():
+                await asyncio.sleep(0.05)
         await talk.answered(root, ("word " * 40).rstrip())
 
 
