@@ -72,7 +72,13 @@ class SlackConfig(BaseSettings):
         "it, put the new one in front of the old one, with a comma between them.",
     )
 
-    @field_validator("bot_token", "app_token", "signing_secret")
+    config_token: SecretStr = Field(
+        SecretStr(""),
+        description="App configuration token, xoxe.xoxp-…, from the page Your Apps; with it `parley doctor` compares "
+        "the app's settings and events with the manifest. Slack lets it work for 12 hours; nothing else uses it.",
+    )
+
+    @field_validator("bot_token", "app_token", "signing_secret", "config_token")
     @classmethod
     def _whole_secret(cls, value: SecretStr) -> SecretStr:
         secret = value.get_secret_value().strip()

@@ -8,8 +8,8 @@ import aiohttp
 from slack_sdk.errors import SlackApiError
 
 from adapters.slack.calls import Calls, Refused, Web
-from adapters.slack.config import SlackConfig
-from adapters.slack.manifest import INSTALL_PATH, scopes
+from adapters.slack.config import CoreConfig, SlackConfig
+from adapters.slack.manifest import INSTALL_PATH, manifest, missing, scopes
 from adapters.slack.seal import Seal
 from adapters.slack.socket import Socket
 from bot.errors import Gone, SurfaceError
@@ -18,7 +18,7 @@ from bot.ports import Check, Shelf
 _PATIENCE = 8.0
 
 
-async def examine(slack: SlackConfig, shelf: Shelf | None = None) -> Sequence[Check]:
+async def examine(slack: SlackConfig, config: CoreConfig, shelf: Shelf | None = None) -> Sequence[Check]:
     """Look at the bot token and its scopes or at the installations, and at the way in."""
     timeout = aiohttp.ClientTimeout(total=slack.timeout)
     async with aiohttp.ClientSession(timeout=timeout, trust_env=True) as session:
@@ -32,7 +32,49 @@ async def examine(slack: SlackConfig, shelf: Shelf | None = None) -> Sequence[Ch
             lines.append(await _socket(web, session, slack))
         else:
             lines.append(Check("Slack events", True, "taken at POST /slack/events, signatures verified"))
+        lines.append(await _settings(web, slack, config))
         return lines
+
+
+async def _settings(web: Web, slack: SlackConfig, config: CoreConfig) -> Check:
+    """What the app subscribes to and offers, which Slack tells to an app configuration token only."""
+    name = "Slack app settings"
+    token, app = slack.config_token.get_secret_value(), _app_in(slack.app_token.get_secret_value())
+    if not token:
+        return Check(name, True, "events and commands not compared; that needs SLACK_CONFIG_TOKEN")
+
+    async def own() -> str:
+        return token
+
+    try:
+        app = app or await _app_of_bot(Calls(web, lambda: _given(slack)))
+        found = (await Calls(web, own).call("apps.manifest.export", app_id=app)).get("manifest") or {}
+    except (Gone, Refused) as refusal:
+        fix = (
+            "Make an App Configuration Token at https://api.slack.com/apps and set SLACK_CONFIG_TOKEN, or leave it out."
+        )
+        return Check(name, False, f"Slack does not tell them ({refusal})", fix)
+    except SurfaceError:
+        return Check(
+            name, False, "Slack did not answer", "Check the network, proxies and SLACK_API_URL, then try again."
+        )
+    lacks = missing(manifest(config, slack.mode, agent=slack.agent), found)
+    if not lacks:
+        return Check(name, True, "events, commands and shortcuts are those of the manifest")
+    fix = "Add them in the app's settings (or paste what `parley manifest slack` prints), then install the app again."
+    return Check(name, False, f"missing: {'; '.join(lacks)}", fix)
+
+
+def _app_in(app_token: str) -> str:
+    """The app's id, which app-level tokens carry: xapp-1-A0123456789-…"""
+    parts = app_token.split("-")
+    return parts[2] if len(parts) > 3 and parts[2].startswith("A") else ""
+
+
+async def _app_of_bot(calls: Calls) -> str:
+    me = await calls.call("auth.test")
+    bot = (await calls.call("bots.info", bot=str(me.get("bot_id") or ""))).get("bot") or {}
+    return str(bot.get("app_id") or "")
 
 
 async def _given(slack: SlackConfig) -> str:
@@ -67,13 +109,13 @@ async def _token(calls: Calls, slack: SlackConfig) -> Sequence[Check]:
     lines = [Check("Slack bot token", True, f"{answer.get('user')} in {answer.get('team')}")]
     granted = {scope.strip() for scope in answer.headers.get("x-oauth-scopes", "").split(",") if scope.strip()}
     needed = scopes(slack.agent)
-    missing = [scope for scope in needed if scope not in granted]
-    if missing:
+    lost = [scope for scope in needed if scope not in granted]
+    if lost:
         fix = (
-            f"Under OAuth & Permissions add the bot scopes {', '.join(missing)} (or paste the manifest that "
+            f"Under OAuth & Permissions add the bot scopes {', '.join(lost)} (or paste the manifest that "
             "`parley manifest slack` prints), then install the app again."
         )
-        lines.append(Check("Slack scopes", False, f"{len(missing)} missing: {', '.join(missing)}", fix))
+        lines.append(Check("Slack scopes", False, f"{len(lost)} missing: {', '.join(lost)}", fix))
     else:
         lines.append(Check("Slack scopes", True, f"all {len(needed)} granted"))
     return lines

@@ -6,7 +6,7 @@ It lists exactly what ``listeners`` listens to and what ``calls`` are made; the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from adapters.slack.config import CoreConfig
@@ -42,6 +42,31 @@ PATH = "/slack/events"
 INSTALL_PATH = "/slack/install"
 REDIRECT_PATH = "/slack/oauth_redirect"
 _EXAMPLE_URL = "https://parley.example.org"
+
+
+def missing(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+    """What the manifest ``found`` lacks of ``wanted``, each as what to switch on or add where."""
+    features, settings = found.get("features") or {}, found.get("settings") or {}
+    lacks = []
+    events = set((settings.get("event_subscriptions") or {}).get("bot_events") or ())
+    if lost := [name for name in wanted["settings"]["event_subscriptions"]["bot_events"] if name not in events]:
+        lacks.append(f"the bot events {', '.join(lost)} (Event Subscriptions)")
+    for section, key in (("slash_commands", "command"), ("shortcuts", "callback_id")):
+        there = {it.get(key) for it in features.get(section) or ()}
+        place = "Slash Commands" if section == "slash_commands" else "Interactivity & Shortcuts"
+        lacks += [f"{it[key]} ({place})" for it in wanted["features"][section] if it[key] not in there]
+    if not (settings.get("interactivity") or {}).get("is_enabled"):
+        lacks.append("interactivity (Interactivity & Shortcuts)")
+    if wanted["settings"]["socket_mode_enabled"] and not settings.get("socket_mode_enabled"):
+        lacks.append("Socket Mode (Socket Mode)")
+    home = features.get("app_home") or {}
+    if not home.get("messages_tab_enabled") or home.get("messages_tab_read_only_enabled"):
+        lacks.append("messages to the app (App Home)")
+    if not home.get("home_tab_enabled"):
+        lacks.append("the home tab (App Home)")
+    if "agent_view" in wanted["features"] and "agent_view" not in features:
+        lacks.append("the agent view (Agents), or set SLACK_AGENT=false")
+    return lacks
 
 
 def scopes(agent: bool) -> list[str]:

@@ -42,4 +42,4 @@ async def check(config: CoreConfig, shelf: Shelf | None = None) -> Sequence[Chec
         return [Check("Slack", False, f"{error.variable}: {error.problem}", error.fix)]
     from adapters.slack.examination import examine
 
-    return await examine(slack, shelf)
+    return await examine(slack, config, shelf)

@@ -12,6 +12,7 @@ from adapters.slack import run
 from adapters.slack.config import check_together, read_config
 from adapters.slack.manifest import EVENTS, SCOPES, manifest
 from bot.errors import ConfigurationError
+from bot.ports import Check
 from bot.wiring import house
 from tests.adapters.slack.conversing import Talk, script
 from tests.emulators.slack import Slack
@@ -104,7 +105,40 @@ def test_what_many_workspaces_need_is_named_with_its_fix(
 async def test_the_doctor_finds_everything_well(slack: Slack) -> None:
     lines = await run.check(Core())
     assert [line.name for line in lines if not line.ok] == []
-    assert [line.name for line in lines] == ["Slack bot token", "Slack scopes", "Slack connection"]
+    assert [line.name for line in lines] == [
+        "Slack bot token",
+        "Slack scopes",
+        "Slack connection",
+        "Slack app settings",
+    ]
+
+
+async def test_the_doctor_names_each_event_and_setting_that_the_app_lacks(
+    slack: Slack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def settings() -> Check:
+        return next(line for line in await run.check(Core()) if line.name == "Slack app settings")
+
+    slack.app.manifest = manifest(Core())
+    monkeypatch.setenv("SLACK_CONFIG_TOKEN", slack.app.config_token)
+    assert (await settings()).ok
+    for event in slack.app.manifest["settings"]["event_subscriptions"]["bot_events"]:
+        slack.app.subscriptions -= {event}
+        line = await settings()
+        assert not line.ok
+        assert event in line.found
+        slack.app.subscriptions |= {event}
+    slack.app.manifest["features"] = {}
+    slack.app.manifest["settings"] = {}
+    lacks = (await settings()).found
+    for name in ("/ai", "parley_ask", "interactivity", "Socket Mode", "home tab", "agent view", "messages"):
+        assert name in lacks
+    monkeypatch.setenv("SLACK_CONFIG_TOKEN", "xoxe.xoxp-old")
+    assert "SLACK_CONFIG_TOKEN" in (await settings()).fix
+    monkeypatch.setenv("SLACK_MODE", "http")
+    monkeypatch.setenv("SLACK_APP_TOKEN", "")
+    monkeypatch.setenv("SLACK_CONFIG_TOKEN", slack.app.config_token)
+    assert "/ai" in (await settings()).found
 
 
 async def test_the_doctor_names_each_missing_scope(slack: Slack) -> None:

@@ -1,6 +1,6 @@
 """Installing and leaving: ``oauth.v2.access`` with token rotation, ``auth.revoke``, ``apps.uninstall``.
 
-Also ``apps.connections.open``, the only call an app-level token is for.
+Also ``apps.connections.open``, the only call an app-level token is for, and ``apps.manifest.export``.
 """
 
 from __future__ import annotations
@@ -126,3 +126,13 @@ def open_connection(state: State, ask: Ask) -> Json:
     ticket = secrets.token_hex(8)
     state.tickets.add(ticket)
     return {"url": f"{state.base_url.replace('http', 'ws', 1)}/link?ticket={ticket}&app_id={state.app.id}"}
+
+
+@method("apps.manifest.export", tier=3, kinds=("config",))
+def export_manifest(state: State, ask: Ask) -> Json:
+    """The manifest as it was last pasted, with the events that are subscribed to now."""
+    if ask.need("app_id") != state.app.id:
+        raise Refused("app_not_eligible")
+    settings = state.app.manifest.get("settings", {})
+    events = settings.get("event_subscriptions", {}) | {"bot_events": sorted(state.app.subscriptions)}
+    return {"manifest": state.app.manifest | {"settings": settings | {"event_subscriptions": events}}}

@@ -28,7 +28,7 @@ class Person:
 
 @dataclass(slots=True)
 class Token:
-    """``kind``: bot, app or user. ``refused``: the error every use now gets, once it is revoked or expired."""
+    """``kind``: bot, app, config or user. ``refused``: the error every use now gets, once it is revoked or expired."""
 
     value: str
     kind: str
@@ -225,7 +225,9 @@ class App:
     client_secret: str = "client-secret-of-the-emulated-app"
     signing_secret: str = "signing-secret-of-the-emulated-app"
     app_token: str = "xapp-1-A0PARLEY-1-emulated"
+    config_token: str = "xoxe.xoxp-1-emulated"
     name: str = "parley"
     agent: bool = True
     rotation: bool = False
     subscriptions: frozenset[str] = BOT_EVENTS
+    manifest: Json = field(default_factory=dict)

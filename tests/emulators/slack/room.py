@@ -33,6 +33,8 @@ class Room:
         self.sockets = Sockets(self.state)
         self.webhooks: Webhooks | None = None
         self.deliveries = Deliveries(self.state, self)
+        config = Token(self.state.app.config_token, "config", "", frozenset())
+        self.state.tokens[config.value] = config
         app_token = Token(self.state.app.app_token, "app", "", frozenset(["connections:write"]))
         self.state.tokens[app_token.value] = app_token
         self.home = self.add_workspace("acme", token="xoxb-acme-emulated")
