@@ -219,12 +219,13 @@ class Bot:
     async def _message(self, event: MessageReceived) -> Receipt:
         address, author = event.address, event.author
         # A message that opens its thread cannot find a conversation there; if it is a redelivery, accept knows it.
-        conversation = await self._conversation(address) if address.thread != event.id else None
+        opens = address.thread == event.id
+        conversation = None if opens else await self._conversation(address)
         if event.mentions_bot or event.direct or conversation is not None:
             invocation = parse_message(event.text, event.mentions_bot or event.direct)
             if invocation is not None and author.kind is AuthorKind.PERSON:
                 return await self._invoke(invocation, self._context(address, author, event.direct, event.id))
-        preferences = await self._preferences.at(address, author, event.direct)
+        preferences = await self._preferences.at(address, author, event.direct, opens=opens)
         let_in = self._access.lets_in(address, author)
         verdict = judge(
             Sight(
@@ -252,7 +253,11 @@ class Bot:
         if arrival is Arrival.DECLINE:
             await self._record(event)
             return Receipt(False, notice=Notice("I am still answering here. Please ask again when I am done."))
-        return await self._accept(_question(event), arrival)
+        changes = self._preferences.changes
+        receipt = await self._accept(_question(event), arrival)
+        if opens and receipt.accepted:
+            self._preferences.opened(address, changes)
+        return receipt
 
     async def _is_busy(self, conversation: int, mode: str) -> bool:
         if self._lanes.is_busy(conversation):

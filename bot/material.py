@@ -80,16 +80,12 @@ class MaterialReader:
 
     async def read(self, claim: Claim, source: Source) -> Material | None:
         """``None`` when every question of the claim was deleted while it waited. Raises ``StoreError``."""
-        place = claim.target or claim.seq
-        preference, asked, history = await asyncio.gather(
+        preference, (asked, history) = await asyncio.gather(
             self._preferences.at(claim.address, claim.author, claim.direct, claim.overrides),
-            self._store.question(claim.conversation, place, claim.merged),
-            self._store.history(claim.conversation, place, HISTORY_LIMIT),
+            self._said(claim),
         )
         if not asked:
             return None
-        if claim.merged > 1:  # of several questions, the first one's place is known only now
-            history = await self._store.history(claim.conversation, asked[0].seq, HISTORY_LIMIT)
         if not history:
             history = await self._earlier(claim, source, asked[0].seq)
         settings = preference.settings
@@ -113,6 +109,17 @@ class MaterialReader:
             left_out=prompt.left_out,
             trimmed_before=prompt.trimmed_before,
         )
+
+    async def _said(self, claim: Claim) -> tuple[Sequence[StoredMessage], Sequence[StoredMessage]]:
+        """(what is asked, what was said before it), in one look where they stand together, as they mostly do."""
+        place = claim.target or claim.seq
+        if claim.merged == 1:
+            said = await self._store.history(claim.conversation, place + 1, HISTORY_LIMIT + 1)
+            if said and said[-1].seq == place:
+                return said[-1:], said[:-1]
+        asked = await self._store.question(claim.conversation, place, claim.merged)
+        before = asked[0].seq if asked else place
+        return asked, await self._store.history(claim.conversation, before, HISTORY_LIMIT) if asked else ()
 
     async def _earlier(self, claim: Claim, source: Source, before: int) -> Sequence[StoredMessage]:
         if claim.direct or claim.address.thread in ("", claim.message_id):

@@ -68,7 +68,14 @@ class Source(Protocol):
         ...
 
     async def posted(self, mark: str) -> Sequence[str]:
-        """The message ids of the parts already posted under ``mark``, in order; empty when there are none."""
+        """The message ids of the parts already posted under ``mark``, in order; empty when there are none.
+
+        Raises ``Unsent`` or ``SlowDown`` when that cannot be told now, ``Gone`` when it never will be.
+        """
+        ...
+
+    async def stands(self, message: str) -> bool:
+        """False when this message of a person is known to be deleted, as nobody may have told us while we were away."""
         ...
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.events import Address, Author
-from bot.ports import Scope, SettingRow, Store
+from bot.ports import Level, Scope, SettingRow, Store
 from bot.settings.resolve import Effective, resolve, scopes
 from bot.settings.view import TurnSettings, view_turn
 
@@ -43,10 +43,19 @@ class Preferences:
         return self._defaults()
 
     async def at(
-        self, address: Address, author: Author, direct: bool, overrides: Mapping[str, Any] | None = None
+        self,
+        address: Address,
+        author: Author,
+        direct: bool,
+        overrides: Mapping[str, Any] | None = None,
+        *,
+        opens: bool = False,
     ) -> Preference:
-        """What counts for ``author`` at ``address``. Raises ``StoreError``."""
-        places = scopes(address, author, direct)
+        """What counts for ``author`` at ``address``. Raises ``StoreError``.
+
+        ``opens``: the thread begins with the message in question, so nobody can have set anything in it yet.
+        """
+        places = [it for it in scopes(address, author, direct) if not (opens and it.level is Level.THREAD)]
         missing = [scope for scope in places if scope not in self._rows]
         fresh: Sequence[SettingRow] = ()
         if missing:
@@ -67,6 +76,17 @@ class Preferences:
             effective = resolve(defaults, ())
             self._plain = defaults, Preference(effective, view_turn(effective))
         return self._plain[1]
+
+    @property
+    def changes(self) -> int:
+        """How often any rows were written, as far as this process knows."""
+        return self._changes
+
+    def opened(self, address: Address, since: int) -> None:
+        """A thread was opened by a message that is new to everybody, ``since`` that many changes: nothing is set in it
+        yet."""
+        if since == self._changes and address.thread:
+            self._remember([Scope(Level.THREAD, address.key)], ())
 
     def changed(self, scope: Scope) -> None:
         """The rows of ``scope`` were written."""

@@ -57,6 +57,7 @@ ATTEMPTS = 3  # runs of one turn before it ends with an explanation instead of a
 
 INTERRUPTED_TEXT = "I was interrupted several times while answering this. Press Retry and I will try once more."
 STOPPED_TEXT = "Stopped before anything was written."
+STOPPED_LATE_TEXT = "Stopped. I was restarted at that moment, and what I had written is gone."
 INTERRUPTED_NOTE = "I was interrupted several times while I made this again. Press Regenerate and I will try once more."
 UNSAVED_NOTE = "I could not save this answer, so I will not remember it."
 THINKING = Status(Phase.THINKING, "thinking")
@@ -180,26 +181,30 @@ class Turns:
     # --- 1. open
 
     async def _open(self, claim: Claim, halt: Halt) -> Stage:
-        parts, resumed = claim.parts, claim.resumed or claim.attempts > 1
-        if resumed and not parts:
+        parts, resumed = claim.parts, _has_run_before(claim)
+        if resumed:
             parts = await self._posted(claim, halt)
         reply = Reply(claim.address, claim.mark, claim.message_id, claim.author, claim.direct, parts, resumed)
         return self._stage(reply, claim, lambda: not halt.lost and self._may_write())
 
     async def _posted(self, claim: Claim, halt: Halt) -> tuple[str, ...]:
-        """What an earlier run has shown: asked until it is known, for else it might be shown twice."""
+        """What an earlier run has shown, at least what was kept of it. With nothing kept it is asked until it is known,
+        for else it might be shown twice."""
         source = self._platforms[claim.address.platform].source(claim.address)
         pause, clock = FIRST_BACKOFF, asyncio.get_running_loop().time
         patient_until = clock() + PATIENCE
         while True:
             try:
-                return tuple(await source.posted(claim.mark))
+                found = tuple(await source.posted(claim.mark))
+                return found if len(found) > len(claim.parts) else claim.parts
             except Gone:
-                return ()
+                return claim.parts
             except SlowDown as refusal:
                 wait = max(refusal.retry_after, FIRST_BACKOFF)
             except Unsent:
                 wait, pause = pause, min(LONGEST_BACKOFF, 2 * pause)
+            if claim.parts:
+                return claim.parts
             if clock() + wait > patient_until:
                 raise Unsent("the platform did not say in time what stands there")
             await asyncio.sleep(wait)
@@ -226,6 +231,10 @@ class Turns:
         return Stage(surface, delivery, StatusLine(surface, inherited=reply.resumed))
 
     async def _play(self, claim: Claim, stage: Stage, halt: Halt) -> Outcome:
+        if _has_run_before(claim) and not await self._stands(claim):
+            await self._patiently(lambda: self._store.delete_message(claim.address, claim.message_id), halt)
+            await stage.delivery.remove()
+            return Outcome.CANCELLED
         if claim.state is TurnState.SHOWING and claim.outcome is not None:
             if not claim.answer:  # its question was deleted after the answer had been stored
                 await stage.delivery.remove()
@@ -251,6 +260,10 @@ class Turns:
             return Outcome.CANCELLED
         answer = await self._generate(claim, material, stage, halt)
         return await self._conclude(claim, answer, stage, halt)
+
+    async def _stands(self, claim: Claim) -> bool:
+        """Whether the question is still there, for nobody may have told us of its deletion while we were away."""
+        return await self._platforms[claim.address.platform].source(claim.address).stands(claim.message_id)
 
     async def _patiently(self, ask: Callable[[], Awaitable[T]], halt: Halt) -> T:
         """Ask the store. Where others may take over, ask again until it is back or the lane is lost.
@@ -367,7 +380,8 @@ class Turns:
     async def _explain(self, claim: Claim, answer: Answer, stage: Stage, outcome: Outcome) -> Outcome:
         """No text came: a plain sentence takes the answer's place, or is told aside when an older version stands."""
         failed = answer.failure is not None
-        text = answer.failure.user_text if answer.failure is not None else STOPPED_TEXT
+        stopped = STOPPED_LATE_TEXT if _has_run_before(claim) and stage.delivery.ids else STOPPED_TEXT
+        text = answer.failure.user_text if answer.failure is not None else stopped
         if outcome is Outcome.ANSWERED:  # the client reports an empty answer as a failure; spaces alone end here
             text, outcome, failed = "The model gave an empty answer. Please try again.", Outcome.FAILED, True
         if not await self._leave_older(claim, stage, Notice(text, error=failed)):
@@ -431,6 +445,11 @@ def _standing_notes(view: TurnView) -> tuple[str, ...]:
     if view.ended is Outcome.STOPPED:
         return (HALT_NOTES[Reason.PERSON],)
     return (BROKEN_NOTE,) if view.ended is Outcome.CUT else ()
+
+
+def _has_run_before(claim: Claim) -> bool:
+    """An earlier run was broken off: what it has shown, and what became of the question since, is not known here."""
+    return claim.resumed or claim.attempts > 1
 
 
 def _notes(answer: Answer) -> tuple[str, ...]:

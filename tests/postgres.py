@@ -55,6 +55,17 @@ _SETTINGS = {
 }
 
 
+# What a server has that may not lose what it confirmed; with more memory, as a dedicated one.
+_DURABLE = {
+    "fsync": "on",
+    "full_page_writes": "on",
+    "synchronous_commit": "on",
+    "autovacuum": "on",
+    "shared_buffers": "256MB",
+    "max_wal_size": "2GB",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
     """Where a running server is reached."""
@@ -82,20 +93,24 @@ class Server:
 
 @dataclass(slots=True)
 class Cluster:
-    """A server and its process: ``data`` in memory where there is room, all else in ``folder``."""
+    """A server and its process: ``data`` in memory where there is room, all else in ``folder``.
+
+    ``durable``: on a disk, and set up to survive a power cut.
+    """
 
     folder: Path
     data: Path
     programs: Path
+    durable: bool = False
     password: str = field(default_factory=secrets.token_urlsafe)
     server: Server | None = None
     process: subprocess.Popen[bytes] | None = None
 
     @classmethod
-    def make(cls) -> Cluster:
+    def make(cls, durable: bool = False) -> Cluster:
         folder = _new_folder(*_DISKS)
-        data = _new_folder(*_MEMORY, *_DISKS)
-        made = cls(folder, data, _reachable_programs(folder))
+        data = _new_folder(*(() if durable else _MEMORY), *_DISKS)
+        made = cls(folder, data, _reachable_programs(folder), durable)
         word = folder / "password"
         word.write_text(made.password)
         if os.geteuid() == 0:
@@ -111,7 +126,8 @@ class Cluster:
         """Start it, or start it again on the port it had; it accepts connections when this returns."""
         for _ in range(5):  # the port that was free may be taken a moment later
             server = self.server or Server(_free_port(), self.password)
-            options = [f"-c{name}={value}" for name, value in (_SETTINGS | {"port": str(server.port)}).items()]
+            settings = _SETTINGS | (_DURABLE if self.durable else {}) | {"port": str(server.port)}
+            options = [f"-c{name}={value}" for name, value in settings.items()]
             with (self.folder / "log").open("ab") as log:
                 self.process = subprocess.Popen(
                     [self.programs / "postgres", "-D", self.data, *options],

@@ -14,6 +14,7 @@ import re
 import time
 from collections import deque
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
@@ -67,7 +68,10 @@ class Unauthorized(Gone):
 
 
 class Calls:
-    """The REST API as one bot token sees it. ``open`` gives it its session; calls made before wait for that."""
+    """The REST API as one bot token sees it. ``open`` gives it its session; calls made before wait for that.
+
+    ``date``: what Discord called the time in its last answer, and what the clock here did.
+    """
 
     def __init__(self, token: str, url: str, timeout: float) -> None:
         self._token, self.url = token, url
@@ -77,6 +81,7 @@ class Calls:
         self._rests: dict[str, float] = {}
         self._sent: deque[float] = deque()
         self._spent: deque[float] = deque(maxlen=_SPARE_PER_SECOND)
+        self.date = "", 0.0
         self.unauthorized = False
 
     def open(self, session: aiohttp.ClientSession) -> None:
@@ -160,6 +165,14 @@ class Calls:
             return False
         return True
 
+    def now(self, wall: float) -> float:
+        """The time at Discord, whatever the clock here says; ``wall`` is that clock."""
+        told, at = self.date
+        try:
+            return wall + parsedate_to_datetime(told).timestamp() - at
+        except ValueError:
+            return wall
+
     # --- allowances
 
     async def _admit(self, key: str) -> None:
@@ -195,6 +208,7 @@ class Calls:
 
     def _read(self, what: str, key: str, answer: aiohttp.ClientResponse, raw: bytes) -> Any:
         status, headers = answer.status, answer.headers
+        self.date = headers.get("Date", ""), time.time()
         if key and headers.get("X-RateLimit-Remaining") == "0" and status != 429:
             self._rest(key, _number(headers.get("X-RateLimit-Reset-After"), 0.0))
         body = _parsed(raw)

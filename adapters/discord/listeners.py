@@ -2,7 +2,8 @@
 
 Discord delivers an event once, several times, or (while nobody listens) never. Twins are recognised by their id; what
 could not be taken is tried again for a while, because Discord does not send it again; and what was missed is read from
-the history when a new session begins.
+the history when a new session begins. How far everything was heard is noted behind what was taken, never before it: a
+message that was under way when the process died is read again.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ MISSED = 900.0  # seconds; older questions are not answered after a restart
 _HEARD = "heard"
 _HEARD_EVERY = 20.0  # seconds between two notes of how far a channel was heard
 _KNOWN_CHANNELS = 50
-_EVERYWHERE = "0"  # the newest message heard at all
+_EVERYWHERE = "0"  # the message up to which all were taken, wherever they were written
 _STORE_PAUSES = (0.3, 1.0, 3.0, 10.0, 20.0)
 
 
@@ -52,7 +53,7 @@ class MessageCore(Protocol):
 
 
 class Listeners:
-    """Takes the messages of one bot. ``wall``: Unix seconds."""
+    """Takes the messages of one bot. ``shards``: those of this process, if not all. ``wall``: Unix seconds."""
 
     def __init__(
         self,
@@ -63,15 +64,21 @@ class Listeners:
         directory: Directory,
         places: Places,
         shelf: Shelf,
+        shards: str = "",
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._core, self._me, self._calls, self._directory = core, me, calls, directory
         self._places, self._shelf, self._wall = places, shelf, wall
+        self._everywhere = f"{_EVERYWHERE} {shards}".strip()
         self._seen: Memory[bool] = Memory(20_000)
         self._queues: dict[str, asyncio.Queue[tuple[str, Json]]] = {}
         self._workers: dict[str, asyncio.Task[None]] = {}
         self._later: set[asyncio.Task[Any]] = set()
         self._heard: dict[str, tuple[str, float]] = {}
+        self._under_way: set[int] = set()
+        self._newest = 0
+        self._is_caught_up = False
+        self._is_ready = asyncio.Event()  # set when the first session knows where it has to begin to read
         self.is_open = True
 
     def take(self, name: str, data: Json) -> None:
@@ -80,10 +87,12 @@ class Listeners:
             return
         channel = str(data["channel_id"])
         if name == "MESSAGE_CREATE":
-            self._hear(_EVERYWHERE, str(data["id"]))
-            if is_own(data, self._me()) or str(data["id"]) in self._seen:
+            id = str(data["id"])
+            self._newest = max(self._newest, int(id))
+            if is_own(data, self._me()) or id in self._seen:
                 return
-            self._seen.put(str(data["id"]), True)
+            self._seen.put(id, True)
+            self._under_way.add(int(id))
         self._enqueue(channel, name, data)
 
     async def close(self) -> None:
@@ -94,6 +103,8 @@ class Listeners:
             _, late = await asyncio.wait(tasks, timeout=2)
             for task in late:
                 task.cancel()
+        if self._is_caught_up:
+            self._heard[self._everywhere] = self._taken_to(), 0.0
         for channel, (id, _) in list(self._heard.items()):
             await self._keep_heard(channel, id)
 
@@ -107,6 +118,7 @@ class Listeners:
 
     async def _work(self, channel: str, queue: asyncio.Queue[tuple[str, Json]]) -> None:
         try:
+            await self._is_ready.wait()
             while not queue.empty():
                 name, data = queue.get_nowait()
                 try:
@@ -115,6 +127,8 @@ class Listeners:
                     log.info("a message of a channel that is closed to us was left")
                 except Exception as error:  # one message that cannot be taken must not hold up the next
                     log.error("a message could not be taken", name=name, kind=type(error).__name__)
+                if name == "MESSAGE_CREATE":
+                    self._done_with(str(data["id"]))
         finally:
             del self._workers[channel], self._queues[channel]
 
@@ -142,7 +156,7 @@ class Listeners:
         if receipt is None:
             self._seen.drop(fact.id)
             return
-        if receipt.accepted:
+        if receipt.accepted or around.spot.id in self._heard:
             self._hear(around.spot.id, fact.id)
         if not missed:
             self._behind(self._answer(data, receipt))
@@ -155,8 +169,6 @@ class Listeners:
                 self._places.note(thread, spot.is_thread)
             else:
                 self._directory.titles.put(id, title_of(fact.text, self._me().name))
-        if spot.id in self._heard:
-            self._hear(spot.id, id)
 
     async def _around(self, data: Json) -> Around:
         me = self._me()
@@ -209,6 +221,17 @@ class Listeners:
 
     # --- what was missed
 
+    def _done_with(self, id: str) -> None:
+        if id not in self._seen:  # it could not be taken before the end: the next start reads it
+            return
+        self._under_way.discard(int(id))
+        if self._is_caught_up:
+            self._hear(self._everywhere, self._taken_to())
+
+    def _taken_to(self) -> str:
+        """The message up to which nothing is left to be taken."""
+        return str(min(self._under_way) - 1 if self._under_way else self._newest)
+
     def _hear(self, channel: str, id: str) -> None:
         _, noted = self._heard.get(channel, ("", 0.0))
         now = time.monotonic()
@@ -227,28 +250,44 @@ class Listeners:
 
     async def catch_up(self) -> int:
         """Read what was written to us while nobody listened, once each; returns how many messages were looked at."""
-        since = int(self._wall() - 86_400)
-        try:
-            rows = await self._shelf.list(_HEARD, after=since, limit=1_000)
-        except StoreError:
-            return 0
-        known = {channel: str(value["last"]) for channel, value in rows}
-        was_alive = int(known.pop(_EVERYWHERE, "0"))
-        oldest = int(id_at(self._wall() - MISSED))
-        begins = {
-            channel: max(int(self._heard.get(channel, (last, 0.0))[0]), oldest)
-            for channel, last in list(known.items())[-_KNOWN_CHANNELS:]
-        }
-        if was_alive:
-            for channel in self._directory.guilds.newer(max(was_alive, oldest), _KNOWN_CHANNELS):
-                begins.setdefault(channel, max(was_alive, oldest))
+        self._is_caught_up = False
+        begins = await self._missed_since()
+        self._is_ready.set()
         count = 0
         for channel, after in begins.items():
             try:
                 count += await self._read_missed(channel, after)
             except (ParleyError, KeyError):
                 log.info("what was missed in a channel cannot be read")
+        self._is_caught_up = True
+        await self._keep_heard(self._everywhere, self._taken_to())
         return count
+
+    async def _missed_since(self) -> dict[str, int]:
+        """channel → the message up to which it was heard, or the oldest that may be answered late."""
+        guilds, oldest = self._directory.guilds, int(id_at(self._calls.now(self._wall()) - MISSED))
+        self._newest = max(self._newest, 1, *(int(guilds.newest(it) or 0) for it in guilds.newer(0, 1)))
+        while True:
+            try:
+                rows = await self._shelf.list(_HEARD, after=int(self._wall() - 86_400), limit=1_000)
+                kept = await self._shelf.get(_HEARD, self._everywhere)
+                if kept is None:  # the very first start: whatever comes now is not older than this
+                    await self._shelf.put(_HEARD, self._everywhere, {"last": self._taken_to()}, int(self._wall()))
+                break
+            except StoreError:
+                if not self.is_open:
+                    return {}
+                await asyncio.sleep(_STORE_PAUSES[0])
+        heard = {id: int(value["last"]) for id, value in rows if id.partition(" ")[0] != _EVERYWHERE}
+        begins = {
+            channel: max(int(self._heard[channel][0]) if channel in self._heard else last, oldest)
+            for channel, last in list(heard.items())[-_KNOWN_CHANNELS:]
+        }
+        if kept is not None:
+            alive = max(int(kept["last"]), oldest)
+            for channel in guilds.newer(alive, _KNOWN_CHANNELS):
+                begins.setdefault(channel, alive)
+        return begins
 
     async def _read_missed(self, channel: str, after: int) -> int:
         known = self._directory.guilds.newest(channel)

@@ -147,7 +147,8 @@ class Places:
             self._settling[thread] = task
             task.add_done_callback(lambda done: self._settled(thread, done))
         found = await asyncio.shield(task)
-        self._known.put(thread, found)
+        if found or question:  # who only reads does not decide that there will be no thread
+            self._known.put(thread, found)
         return found
 
     def _settled(self, thread: str, task: asyncio.Task[bool]) -> None:

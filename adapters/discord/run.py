@@ -110,8 +110,15 @@ class DiscordAdapter:
         self._signs = Signs(self._calls)
         self._downloads = Downloads(discord.api_url)
         self._stage = Stage(calls=self._calls, places=self._places, signs=self._signs, me=lambda: self._me.user)
+        own = f"{','.join(map(str, discord.shard_ids))}/{discord.shard_count}" if discord.shard_ids else ""
         self._listeners = Listeners(
-            bot, me=self.me, calls=self._calls, directory=self._directory, places=self._places, shelf=self._shelf
+            bot,
+            me=self.me,
+            calls=self._calls,
+            directory=self._directory,
+            places=self._places,
+            shelf=self._shelf,
+            shards=own,
         )
         answers = Answers(self._calls, self.me)
         asking = Asking(bot, answers, self._places, self._directory, self.me)
@@ -134,7 +141,7 @@ class DiscordAdapter:
             stage=self._stage,
             directory=self._directory,
             places=self._places,
-            me=self._me,
+            me=self.me,
             downloads=self._downloads,
         )
 
@@ -195,6 +202,7 @@ class DiscordAdapter:
         self._me = Me(str(user["id"]), str(app.get("id") or user["id"]), name)
         self._for_persons = "1" in (app.get("integration_types_config") or {})
         self._calls.url = first.url
+        self._calls.date = first.date
         self._calls.open(session)
         self._downloads.session = session
         running = self._gateway.start(self._me, int(gateway.get("shards") or 1), str(gateway.get("url") or ""))

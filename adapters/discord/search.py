@@ -6,7 +6,7 @@ directly above it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from adapters.discord.calls import Calls, Refused
@@ -16,9 +16,13 @@ from bot.errors import Gone
 _PAGE = 100
 
 
-async def own_parts(calls: Calls, channel: str, me: str, mark: str) -> Sequence[str]:
-    """The message ids of the parts of ``mark``, in order, among the newest messages. Raises ``Unsent``, ``Gone``."""
-    return parts_in(await newest(calls, channel), me, mark)
+async def own_parts(calls: Calls, channel: str, me: Callable[[], str], mark: str) -> Sequence[str]:
+    """The message ids of the parts of ``mark``, in order, among the newest messages. Raises ``Unsent``, ``Gone``.
+
+    ``me`` is asked for the bot's id once Discord has answered: before that it may not be known.
+    """
+    found = await newest(calls, channel)
+    return parts_in(found, me(), mark)
 
 
 async def newest(calls: Calls, channel: str, **query: str) -> list[Mapping[str, Any]]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 
-from adapters.discord.calls import Refused
+from adapters.discord.calls import Refused, Shut
 from adapters.discord.directory import Directory
 from adapters.discord.inbound import (
     Around,
@@ -20,7 +20,7 @@ from adapters.discord.inbound import (
     seconds,
     text_in,
 )
-from adapters.discord.places import Places
+from adapters.discord.places import HOOK_PREFIX, Places
 from adapters.discord.search import newest, own_parts
 from adapters.discord.surface import Stage
 from bot.errors import Gone, SurfaceError, Unsent
@@ -29,6 +29,7 @@ from bot.ports import EarlierMessage
 
 _CHUNK = 64 * 1024
 _PATIENCE = aiohttp.ClientTimeout(total=60, sock_read=15)
+_NO_CHANNEL, _NO_MESSAGE = 10003, 10008
 _HOSTS = (".discordapp.com", ".discordapp.net", ".discord.com")
 
 Json = Mapping[str, Any]
@@ -38,7 +39,14 @@ class DiscordSource:
     """Earlier messages and files of one conversation (``bot.ports.Source``)."""
 
     def __init__(
-        self, address: Address, *, stage: Stage, directory: Directory, places: Places, me: Me, downloads: Downloads
+        self,
+        address: Address,
+        *,
+        stage: Stage,
+        directory: Directory,
+        places: Places,
+        me: Callable[[], Me],
+        downloads: Downloads,
     ) -> None:
         self._address, self._stage, self._calls = address, stage, stage.calls
         self._directory, self._places, self._me, self._downloads = directory, places, me, downloads
@@ -67,11 +75,11 @@ class DiscordSource:
     async def _told(self, channel: str, held: Sequence[Json]) -> Sequence[EarlierMessage]:
         if not any(held):
             return []
-        around = Around(self._me, self._directory.guilds, await self._directory.spot(channel))
+        around = Around(self._me(), self._directory.guilds, await self._directory.spot(channel))
         told = [
             EarlierMessage(str(it["id"]), author_in(it, around), text_in(it, around), seconds(str(it["id"])))
             for it in held
-            if it and not is_own(it, self._me) and is_said(it, self._me)
+            if it and not is_own(it, self._me()) and is_said(it, self._me())
         ]
         return [message for message in told if message.text]
 
@@ -93,9 +101,22 @@ class DiscordSource:
             return known
         try:
             channel = await self._places.reading(self._address)
-            return await own_parts(self._calls, channel, self._me.user, mark)
+            return await own_parts(self._calls, channel, self._stage.me, mark)
         except Gone:
             return []
+
+    async def stands(self, message: str) -> bool:
+        thread = self._address.thread
+        if not message.isdigit() or thread.startswith(HOOK_PREFIX):
+            return True  # asked by a command that left no message
+        try:
+            channel = self._address.channel if message == thread else await self._places.reading(self._address)
+            await self._calls.ask("GET", f"/channels/{channel}/messages/{message}")
+        except Shut as shut:
+            return shut.code not in (_NO_MESSAGE, _NO_CHANNEL)
+        except SurfaceError:
+            return True
+        return True
 
 
 class Downloads:

@@ -194,7 +194,7 @@ class DiscordSurface:
         tried = self._tried.get(part)
         if tried is None or place.hook or time.monotonic() - tried < _NONCE_LIFE:
             return
-        found = await own_parts(self._stage.calls, place.channel, self._stage.me(), self._reply.mark)
+        found = await own_parts(self._stage.calls, place.channel, self._stage.me, self._reply.mark)
         known = set(self._ids.values())
         fresh = [id for id in found if id not in known]
         if fresh:
@@ -232,7 +232,8 @@ class DiscordSurface:
         self._wants_typing = True
         with contextlib.suppress(SurfaceError):
             place = await self._stage.places.of(self._reply)
-            if not place.hook and self._wants_typing and not (self._shown or self._has_begun):
+            # Typing ends with a new message, and else ten seconds late: where there is a message already, it is edited.
+            if not place.hook and self._wants_typing and not (self._ids or self._has_begun):
                 self._typing = place.channel
                 self._stage.signs.start(place.channel, self._reply.mark)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
+import time
 from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
@@ -11,18 +14,21 @@ from adapters.slack.calls import Calls, Refused
 from adapters.slack.directory import Directory
 from adapters.slack.inbound import Me, author_in, is_own, people_in, plain, seconds, without_name
 from adapters.slack.search import Search
-from bot.errors import Gone, Unsent
+from bot.errors import Gone, SurfaceError, Unsent
 from bot.events import Address, File
 from bot.ports import EarlierMessage
 
 _SAID = frozenset({"", "file_share", "thread_broadcast", "me_message", "bot_message"})
+_MESSAGE = re.compile(r"\d+\.\d+")
+_ON_THE_WAY = 2.5  # seconds in which Slack has carried out what it was sent
 _CHUNK = 64 * 1024
 _HERE = frozenset({"127.0.0.1", "::1", "localhost"})
 _PATIENCE = aiohttp.ClientTimeout(total=60, sock_read=15)
 
 
 class SlackSource:
-    """Earlier messages and files of one conversation (``bot.ports.Source``)."""
+    """Earlier messages and files of one conversation (``bot.ports.Source``). ``began``: when this process did, by
+    the monotonic clock."""
 
     def __init__(
         self,
@@ -33,8 +39,10 @@ class SlackSource:
         directory: Directory,
         me: Callable[[], Me],
         downloads: Downloads,
+        began: float = 0.0,
     ) -> None:
         self._address, self._calls, self._search = address, calls, search
+        self._began = began
         self._directory, self._me, self._downloads = directory, me, downloads
 
     async def earlier(self, before: str, limit: int) -> Sequence[EarlierMessage]:
@@ -71,7 +79,32 @@ class SlackSource:
         return await self._downloads.read(token, url, limit, expects_page=str(found.get("mimetype")) == "text/html")
 
     async def posted(self, mark: str) -> Sequence[str]:
+        # What a process sent just before it died, Slack may still be carrying out.
+        await asyncio.sleep(self._began + _ON_THE_WAY - time.monotonic())
         return (await self._search.parts(self._address, mark, self._address.thread)).ids()
+
+    async def stands(self, message: str) -> bool:
+        if not _MESSAGE.fullmatch(message):
+            return True  # asked by a command that left no message
+        thread = self._address.thread
+        try:
+            found = await self._calls.call(
+                "conversations.replies" if thread else "conversations.history",
+                channel=self._address.channel,
+                ts=thread or None,
+                oldest=message,
+                latest=message,
+                inclusive=True,
+                limit=2,
+            )
+        except Refused as refusal:
+            return refusal.word != "thread_not_found"
+        except Gone as gone:
+            return "thread_not_found" not in str(gone)
+        except SurfaceError:
+            return True
+        held = [it for it in found.get("messages") or () if str(it.get("ts")) == message]
+        return any(it.get("subtype") != "tombstone" for it in held)
 
 
 class Downloads:

@@ -52,6 +52,7 @@ class Team:
         self.used = time.monotonic()
         self.calls = Calls(house.web, self._token, name)
         self.streams = Streams(self.calls)
+        self._began = time.monotonic()
         self._directory = Directory(self.calls)
         self._search = Search(self.calls, self.me)
         self._signs = Signs(self.calls, house.agent)
@@ -89,6 +90,7 @@ class Team:
             directory=self._directory,
             me=self.me,
             downloads=self._house.downloads,
+            began=self._began,
         )
 
     @property

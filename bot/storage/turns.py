@@ -14,7 +14,7 @@ from sqlalchemy import Connection, bindparam, case, func, select, update
 
 from bot.errors import Superseded
 from bot.ports import Accepted, Claim, NewTurn, Outcome, TurnKind, TurnState
-from bot.storage.claims import lock_lane, mark_of, read_claim
+from bot.storage.claims import mark_of, read_claim
 from bot.storage.database import Undo
 from bot.storage.inserts import Insert, insert_into
 from bot.storage.schema import FIRST_SEQ, conversations, messages, turns
@@ -190,21 +190,23 @@ def _queue(connection: Connection, turn: NewTurn, seat: Any, reply_seq: int, now
     return head
 
 
-_FENCED = (
+# The row is locked in the same statement: whoever takes the lane over meanwhile is waited for, and then seen.
+_MINE = (
     select(_c.id)
     .where(_c.id == bindparam("conversation"), _c.owner == bindparam("owner"), _c.epoch == bindparam("epoch"))
-    .exists()
+    .with_for_update()
+    .cte("mine")
 )
 _SHOWN = (
     update(turns)
-    .where(_t.conversation_id == bindparam("conversation"), _t.seq == bindparam("reply"), _FENCED)
+    .where(_t.conversation_id.in_(select(_MINE.c.id)), _t.seq == bindparam("reply"))
     .values(parts=bindparam("ids"))
+    .returning(_t.seq)
 )
 
 
 def shown(connection: Connection, owner: str, claim: Claim, parts: Sequence[str]) -> None:
     """See ``Store.shown``."""
-    lock_lane(connection, claim.conversation)
     done = connection.execute(
         _SHOWN,
         {
@@ -215,7 +217,7 @@ def shown(connection: Connection, owner: str, claim: Claim, parts: Sequence[str]
             "ids": tuple(parts),
         },
     )
-    if done.rowcount == 0:
+    if done.first() is None:
         raise Superseded
 
 

@@ -127,8 +127,8 @@ class _Surface:
 
 
 @contextlib.asynccontextmanager
-async def bot(folder: Path, url: str) -> AsyncIterator[House]:
-    """The bot with its web workspace, ready, its database on disk in ``folder``; it serves no page."""
-    config = Config(_env_file=None, data_dir=folder, groq_api_key=KEY, llm_base_url=url, port=0)
+async def bot(folder: Path, url: str, database: str = "") -> AsyncIterator[House]:
+    """The bot with its web workspace, ready, its database on disk in ``folder`` or there; it serves no page."""
+    config = Config(_env_file=None, data_dir=folder, database_url=database, groq_api_key=KEY, llm_base_url=url, port=0)
     async with house(config) as opened, living(opened):
         yield opened

@@ -129,6 +129,9 @@ class FakeSource:
     async def posted(self, mark: str) -> Sequence[str]:
         return [message.id for message in self.platform.replies.get(mark, [])]
 
+    async def stands(self, message: str) -> bool:
+        return message not in self.platform.deleted
+
 
 @dataclass
 class FakePlatform:
@@ -143,6 +146,7 @@ class FakePlatform:
     files: dict[str, bytes] = field(default_factory=dict)
     surfaces: list[FakeSurface] = field(default_factory=list)
     gone: set[Address] = field(default_factory=set)
+    deleted: set[str] = field(default_factory=set)
     faults: list[SurfaceError | None] = field(default_factory=list)
 
     def surface(self, reply: Reply) -> Surface:

@@ -81,22 +81,6 @@ async def reads(someone: Person, root: dict[str, Any], text: str) -> dict[str, A
             await asyncio.sleep(0.02)
 
 
-async def test_killed_between_an_edit_and_its_answer_the_edited_question_is_answered_after_the_start(
-    start: Start, llm: LlmEmulator
-) -> None:
-    llm.scripts.append(Script(text="Paris."))
-    llm.default = Script(text="Rome.")
-    async with start('pull("edit_message", True, lambda *given: True)') as process, person(process) as ana:
-        root = await ana.says("@Parley capital of France?")
-        await ana.answer(root)
-        await process.outcomes(1)
-        await tries(ana.edits(root, "@Parley capital of Italy?"))
-        await process.end(None)
-    async with start() as process, person(process) as ana:
-        await reads(ana, root, "Rome.")
-    assert len(llm.seen) == 2
-
-
 async def test_a_regeneration_that_never_lives_leaves_the_older_answer_standing_with_its_versions(
     start: Start, llm: LlmEmulator
 ) -> None:

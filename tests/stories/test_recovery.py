@@ -18,8 +18,8 @@ import pytest
 
 from bot.events import Address
 from bot.storage import SqlShelf, open_store
+from bot.turn import STOPPED_LATE_TEXT
 from tests.emulators.llm import LlmEmulator, Script
-from tests.stories.crashing import POINTS
 from tests.stories.home import BOTH, PATIENCE, Person, person
 from tests.stories.process import Process, running
 
@@ -101,26 +101,7 @@ async def test_killed_in_the_middle_of_an_answer_the_same_message_is_completed_o
     assert prompt(llm, 1) == prompt(llm, 0)
 
 
-async def test_killed_before_the_first_word_the_question_is_answered_after_the_start(
-    start: Start, llm: LlmEmulator
-) -> None:
-    llm.scripts.append(Script(fault="hang"))
-    llm.default = Script(text=WHOLE)
-    async with start() as process, person(process) as ana:
-        root = await ana.says("@Parley tell me")
-        await until_asked(llm, 1)
-        await process.end()
-    async with start() as process, person(process) as ana:
-        assert await process.outcomes(1) == {"answered": 1}
-        assert [m["text"] for m in await ana.thread(root)] == [WHOLE]
-        await ana.until(lambda: ana.statuses[-1:] in ([], [None]), "the working sign to go")
-
-
-BEFORE_THE_ANSWER = {
-    "question kept by the room": (False,),
-    "question accepted": (False, True),
-    "first message posted": (False,),
-}
+BEFORE_THE_ANSWER = {"event about to be committed": (False,), "event committed": (False, True)}
 
 
 @pytest.mark.parametrize(
@@ -140,7 +121,7 @@ async def test_killed_at_the_beginning_of_a_turn_the_question_is_answered_once_a
         (root,) = await first_level(ana)
         assert (root["text"], root["author"]["name"]) == ("@Parley tell me", "Ana")
         assert [m["text"] for m in await ana.thread(root)] == [WHOLE]
-    assert len(llm.seen) == (2 if point == "first message posted" else 1)
+    assert len(llm.seen) == 1
 
 
 async def test_killed_before_the_room_kept_the_question_only_the_page_knows_it_and_sends_it_again(
@@ -392,7 +373,7 @@ async def test_a_person_who_pressed_stop_just_before_the_crash_does_not_get_the_
     async with start() as process, person(process) as ana:
         assert await process.outcomes(1) == {"stopped": 1}
         (reply,) = await ana.thread(root)
-    assert reply["text"] == "Stopped before anything was written."
+    assert reply["text"] == STOPPED_LATE_TEXT
     assert reply["controls"]["retry"] is True
 
 
@@ -428,8 +409,3 @@ async def test_the_room_is_there_again_as_it_was(start: Start, llm: LlmEmulator)
         assert await ana.thread(root) == before
         after = (await ana.http.get("/api/hello")).json()
         assert (after["people"], after["channels"]) == (people["people"], people["channels"])
-
-
-def test_every_point_to_die_at_is_tried() -> None:
-    tried = {*BEFORE_THE_ANSWER, "room about to keep the question", "answer stored", "last write made", "turn settled"}
-    assert set(POINTS) == tried
