@@ -118,6 +118,7 @@ async def test_the_time_to_wait_for_a_stalled_stream_is_configured(
     async with home(tmp_path, llm, llm_timeout=2) as opened, person(opened) as ana:
         _, reply = await Scene(opened, ana, llm, log).asks()
         assert reply["notes"] == [BROKE]
+        await llm.seen[0].over.wait()
         assert llm.seen[0].left_early
 
 

@@ -230,6 +230,7 @@ async def test_the_time_to_wait_for_a_silent_server_is_configured(
     async with home(tmp_path, llm, llm_timeout=1) as opened, person(opened) as ana:
         _, reply = await Scene(opened, ana, llm, log).asks()
         assert "did not answer in time" in reply["text"]
+        await llm.seen[0].over.wait()
         assert llm.seen[0].left_early
 
 

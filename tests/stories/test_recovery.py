@@ -349,6 +349,7 @@ async def test_a_grace_too_short_hands_the_answer_over_to_the_next_start(start: 
         root = await ana.says("@Parley tell me")
         begun = await ana.begins(root, SOME)
         assert (await process.end(signal.SIGTERM)).code == 0
+    await llm.seen[0].over.wait()
     assert llm.seen[0].left_early
     async with start() as process, person(process) as ana:
         assert await process.outcomes(1) == {"answered": 1}

@@ -248,7 +248,7 @@ async def test_a_thread_that_is_deleted_stops_the_answer(talk: Talk) -> None:
 
 
 async def test_a_reply_somebody_deleted_stops_the_answer_and_is_not_posted_again(talk: Talk) -> None:
-    talk.llm.default = Script(text=TALE, rate=60)
+    talk.llm.default = Script(text=TALE, rate=20)
     async with talk.bot():
         root = await talk.asks("tell")
         growing = await talk.begun(root)
@@ -261,7 +261,7 @@ async def test_a_reply_somebody_deleted_stops_the_answer_and_is_not_posted_again
 
 @pytest.mark.parametrize("code", [50001, 50013])
 async def test_a_bot_that_is_shut_out_in_the_middle_stops_and_asks_no_more(talk: Talk, code: int) -> None:
-    talk.llm.default = Script(text=TALE, rate=60)
+    talk.llm.default = Script(text=TALE, rate=20)
     async with talk.bot():
         root = await talk.asks("tell")
         await talk.begun(root)
@@ -276,7 +276,7 @@ async def test_a_bot_that_is_shut_out_in_the_middle_stops_and_asks_no_more(talk:
 
 
 async def test_a_bot_that_is_removed_from_a_guild_in_the_middle_serves_the_others(talk: Talk) -> None:
-    talk.llm.default = Script(text=TALE, rate=60)
+    talk.llm.default = Script(text=TALE, rate=20)
     other = talk.discord.add_guild("other")
     lobby = talk.discord.add_channel("lobby", guild=other)
     async with talk.bot():
