@@ -319,6 +319,8 @@ class _Client(discord.AutoShardedClient):
                     parse(data)
             except Exception as error:  # one frame that cannot be read is not worth the connection
                 log.warning("a dispatch could not be read", name=name, kind=type(error).__name__)
+                if name == "READY":  # the library will not say any more that the guilds are known
+                    self._gateway.guilds_known()
             if name == "READY":
                 self._gateway.session_began(int(data["shard"][0]), list(self._connection.shard_ids))
 

@@ -28,6 +28,7 @@ HOOK_LIFE = 870.0  # seconds; Discord grants 900
 _HOOKS = "interaction"
 _OLD = 3_500.0  # seconds; edits of messages older than an hour are granted more sparingly
 _ARCHIVE_AFTER = 1_440  # minutes
+_BARRED_FOR = 60.0  # seconds
 _NO_MESSAGE, _NO_CHANNEL = 10008, 10003
 _THREAD_EXISTS, _TITLE_BLOCKED = 160004, 200000
 _TOKEN = re.compile(r"<[^<>\s]{1,60}>")
@@ -63,6 +64,7 @@ class Places:
         self._calls, self._directory, self._me, self._shelf = calls, directory, me, shelf
         self._makes_threads, self._wall = makes_threads, wall
         self._known: Memory[bool] = Memory(20_000)  # by a conversation's thread: it is a thread (else a chain)
+        self._barred: Memory[float] = Memory(5_000)  # channels where no thread can be made; until when that holds
         self._settling: dict[str, asyncio.Task[bool]] = {}
 
     async def of(self, reply: Reply) -> Place:
@@ -121,8 +123,11 @@ class Places:
             return address.channel
         known = self._known.get(address.thread)
         if known is None:
-            known = self._directory.guilds.spot(address.thread) is not None or self._makes_threads
+            known = self._directory.guilds.spot(address.thread) is not None or self._can_make_thread(address.channel)
         return address.thread if known else address.channel
+
+    def _can_make_thread(self, channel: str) -> bool:
+        return self._makes_threads and (self._barred.get(channel) or 0.0) < self._wall()
 
     async def _hook(self, thread: str) -> str:
         try:
@@ -157,8 +162,11 @@ class Places:
             task.exception()  # whoever still waits for it hears of it
 
     async def _settle(self, address: Address, question: str, fresh: bool) -> bool:
-        if question == address.thread and self._makes_threads:
-            return await self._make_thread(address)
+        if question == address.thread and self._can_make_thread(address.channel):
+            is_made = await self._make_thread(address)
+            if not is_made:
+                self._barred.put(address.channel, self._wall() + _BARRED_FOR)
+            return is_made
         if question == address.thread and fresh:
             return False
         try:

@@ -191,6 +191,16 @@ async def test_without_threads_the_answer_is_a_reply_and_a_reply_to_it_goes_on(t
     assert talk.discord.threads(general) == []
 
 
+async def test_where_no_thread_can_be_made_that_is_not_tried_for_every_question(talk: Talk) -> None:
+    general = talk.discord.general
+    talk.discord.deny(general, Permission.CREATE_PUBLIC_THREADS)
+    async with talk.bot():
+        for number in range(1, 4):
+            await talk.asks(f"question {number}")
+            await talk.answered(general, talk.llm.default.text, number)
+        assert len(talk.discord.calls_of("thread_from_message")) == 1
+
+
 async def test_replies_can_be_the_setting(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISCORD_REPLIES", "reply")
     async with talk.bot():

@@ -54,6 +54,15 @@ async def test_events_of_few_fields_are_enough_to_be_answered(talk: Talk) -> Non
         await talk.answered(room, talk.llm.default.text)
 
 
+async def test_a_welcome_the_library_cannot_read_is_one_all_the_same(talk: Talk) -> None:
+    def garbled(name: str, data: Json) -> Json:
+        return data | {"guilds": [{"no": "id"}]} if name == "READY" else data
+
+    talk.discord.gateway.trim = garbled
+    async with talk.bot():
+        await talk.answered(await talk.asks("hello"), talk.llm.default.text)
+
+
 async def test_a_message_without_its_mentions_and_without_what_it_replies_to_is_understood(
     talk: Talk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ import pytest
 from bot.errors import ConfigurationError
 from tests.adapters.discord.conversing import Talk, asked, is_final, labels, words
 from tests.emulators.discord import Discord, Message, Permission
+from tests.emulators.discord.sessions import Session
 from tests.emulators.llm import LlmEmulator, Script
 
 TALE = "".join(f"Sentence number {number} of the tale. " for number in range(45)).strip()
@@ -203,6 +204,24 @@ async def test_a_place_where_it_was_never_asked_before_is_caught_up_with_too(tal
         await talk.answered(await talk.asks("first"), talk.llm.default.text)
     missed = await talk.asks("anyone?", channel=lobby)
     async with talk.bot():
+        await talk.answered(missed, talk.llm.default.text)
+
+
+async def test_what_was_missed_is_not_forgotten_over_what_comes_right_after_the_start(talk: Talk) -> None:
+    async with talk.bot():
+        await talk.answered(await talk.asks("first"), talk.llm.default.text)
+    missed = await talk.asks("are you there?")
+    talk.discord.hold()
+    fresh = await talk.asks("hello again")
+    welcome = talk.discord.gateway._welcome
+
+    def welcomed(session: Session) -> None:
+        welcome(session)
+        talk.discord.release()  # nothing lies between the welcome and this
+
+    talk.discord.gateway._welcome = welcomed  # type: ignore[method-assign]
+    async with talk.bot():
+        await talk.answered(fresh, talk.llm.default.text)
         await talk.answered(missed, talk.llm.default.text)
 
 
@@ -479,6 +498,15 @@ async def test_a_start_while_discord_is_away_goes_on_connecting(talk: Talk, monk
     async with talk.bot():
         root = await talk.asks("hello")
         await talk.answered(root, talk.llm.default.text)
+
+
+async def test_a_gateway_that_is_busy_is_knocked_at_again_at_the_start_and_later(talk: Talk) -> None:
+    talk.discord.gateway.busy = 1
+    async with talk.bot():
+        talk.discord.gateway.busy = 1
+        talk.discord.drop()
+        root = await talk.asks("hello")
+        await talk.answered(root, talk.llm.default.text, within=40)
 
 
 async def test_a_channel_that_takes_no_posts_is_left_after_one_refusal(talk: Talk) -> None:

@@ -51,7 +51,7 @@ def needed_intent(name: str, *, in_guild: bool) -> Intent | None:
 class Gateway:
     """``holding``: dispatches are kept back. ``twice``: names of events that are dispatched twice. ``trim``: what new
     sessions are left of an event's data. ``plain``: nothing is compressed, whatever is asked for. ``refuses``: the code
-    with which whoever identifies or resumes is closed."""
+    with which whoever identifies or resumes is closed. ``busy``: how many of the next connections are refused."""
 
     def __init__(self, state: State) -> None:
         self.state = state
@@ -59,7 +59,7 @@ class Gateway:
         self.connections: list[Connection] = []
         self.twice: set[str] = set()
         self.holding = self.plain = False
-        self.refuses = 0
+        self.refuses = self.busy = 0
         self.trim: Callable[[str, Json], Json | None] | None = None
         self.identified = self.resumed = 0
         self._held: list[tuple[str, str, str, str]] = []
@@ -106,6 +106,9 @@ class Gateway:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer ``/gw``: one connection for its whole life."""
+        if self.busy > 0:
+            self.busy -= 1
+            return web.Response(status=503, text="upstream connect error")
         socket = web.WebSocketResponse(autoping=True, max_msg_size=4_096 * 4)
         await socket.prepare(request)
         compress = request.query.get("compress", "")
