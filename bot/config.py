@@ -56,7 +56,7 @@ class Config(BaseSettings):
     llm_fallback_models: Names = Field(
         (),
         description="Models to try in this order when the first cannot answer, separated by commas.",
-        examples=["llama-3.3-70b-versatile,llama-3.1-8b-instant"],
+        examples=["openai/gpt-oss-120b,qwen/qwen3.8-27b"],
     )
     llm_transport: Literal["aiohttp", "httpx"] = Field(
         "aiohttp", description="What carries requests to the model: aiohttp (faster) or httpx alone."

@@ -9,6 +9,7 @@ import pytest
 
 from bot.config import GROQ_URL, Config, read_config
 from bot.errors import ConfigurationError
+from bot.llm.models import load_facts
 from bot.variables import configuration_page, env_example, settings_documentation
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -191,3 +192,12 @@ def test_the_example_with_every_line_taken_in_can_be_used() -> None:
     lines = [re.sub(r"^#(?=[A-Z_]+=)", "", line) for line in env_example().splitlines()]
     Path(".env").write_text("\n".join(lines) + "\n", encoding="utf-8")
     assert read_config().database_url.startswith("postgresql+asyncpg://")
+
+
+def test_no_example_names_a_model_that_is_not_offered_any_more() -> None:
+    facts = load_facts()
+    given = [example for field in Config.model_fields.values() for example in field.examples or ()]
+    named = {name for example in given for name in example.split(",") if name in {*facts.models, *facts.replacements}}
+    assert named & facts.replacements.keys() == set()
+    assert Config(_env_file=None).llm_model not in facts.replacements
+    assert named
