@@ -79,6 +79,7 @@ class Calls:
         self._session: aiohttp.ClientSession | None = None
         self._opened = asyncio.Event()
         self._rests: dict[str, float] = {}
+        self._shared: dict[str, str] = {}  # by key: the bucket that Discord counts it in
         self._sent: deque[float] = deque()
         self._spent: deque[float] = deque(maxlen=_SPARE_PER_SECOND)
         self.date = "", 0.0
@@ -198,16 +199,30 @@ class Calls:
     def _resting(self, now: float, key: str) -> float:
         return max(self._rests.get(GLOBAL_KEY, 0.0), self._rests.get(key, 0.0)) - now
 
+    def _learn(self, key: str, shared: str) -> None:
+        """Discord counts the calls of this key in the bucket ``shared``, of the same place."""
+        place = f"{shared}:{key.rpartition(':')[2]}"
+        if self._shared.get(key) == place:
+            return
+        if len(self._shared) > 5_000:
+            self._shared.clear()
+        self._shared[key] = place
+
     def _rest(self, key: str, seconds: float) -> None:
         now = time.monotonic()
         if len(self._rests) > 1_000:
             self._rests = {name: until for name, until in self._rests.items() if until > now}
-        self._rests[key] = max(self._rests.get(key, 0.0), now + seconds)
+        place = self._shared.get(key)
+        same = [it for it, its in self._shared.items() if its == place] if place else []
+        for name in {key, *same}:
+            self._rests[name] = max(self._rests.get(name, 0.0), now + seconds)
 
     # --- answers
 
     def _read(self, what: str, key: str, answer: aiohttp.ClientResponse, raw: bytes) -> Any:
         status, headers = answer.status, answer.headers
+        if key and (shared := headers.get("X-RateLimit-Bucket")):
+            self._learn(key, shared)
         self.date = headers.get("Date", ""), time.time()
         if key and headers.get("X-RateLimit-Remaining") == "0" and status != 429:
             self._rest(key, _number(headers.get("X-RateLimit-Reset-After"), 0.0))

@@ -200,7 +200,7 @@ class Gateway:
             tries = 0 if time.monotonic() - began > 60 else tries + 1
             pause = _BACKOFF[min(tries, len(_BACKOFF)) - 1] if tries else _BACKOFF[0]
             self.trouble = "connecting again"
-            log.warning("the gateway ended; connecting again", why=why, seconds=pause)
+            log.warning("the gateway ended; connecting again", kind=why, seconds=pause)
             await asyncio.sleep(pause)
 
     def _raise_if_fatal(self, code: int) -> None:

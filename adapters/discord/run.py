@@ -21,7 +21,7 @@ from adapters.discord.calls import Calls, Refused, Shut, Unauthorized
 from adapters.discord.commands import fingerprint, is_registered, registration
 from adapters.discord.config import API_URL, CoreConfig, DiscordConfig, check_together, is_meant, read_config
 from adapters.discord.directory import Directory
-from adapters.discord.examination import examine, invite_link
+from adapters.discord.examination import examine
 from adapters.discord.inbound import PLATFORM, Me
 from adapters.discord.interactions import Interactions, PressCore
 from adapters.discord.listeners import Listeners
@@ -215,7 +215,7 @@ class DiscordAdapter:
         running.add_done_callback(self._gateway_ended)
         self._behind(self._register_commands())
         self._behind(self._sweep())
-        log.info("connected to Discord", invite=invite_link(self._me.app))
+        log.info("connected to Discord")
 
     async def _insist(self, ask: Callable[[], Awaitable[Any]], usual: Any = None) -> Any:
         """What ``ask`` gives, asked for as long as nothing answers. ``usual``: taken when the answer is no."""
@@ -254,7 +254,7 @@ class DiscordAdapter:
         broken = running.exception()
         why = broken if isinstance(broken, ParleyError) else ParleyError("the gateway ended")
         self._trouble = str(why)
-        log.critical("the gateway ended for good", why=self._trouble)
+        log.critical("the gateway ended for good", variable=getattr(why, "variable", ""))
         self._bot.lose(PLATFORM, why)
 
     # --- what the gateway tells

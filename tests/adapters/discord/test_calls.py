@@ -37,6 +37,24 @@ async def test_the_call_that_empties_a_bucket_returns_at_once_and_the_next_one_s
     await calls.call("POST", f"/channels/{other.id}/messages", {"content": "elsewhere"}, key="there")
 
 
+async def test_calls_that_discord_counts_together_rest_together(
+    discord: Discord, calls: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headers = discord._api._headers
+    monkeypatch.setattr(discord._api, "_headers", lambda *its: headers(*its) | {"X-RateLimit-Bucket": "one"})
+    path = f"/channels/{discord.general.id}/messages"
+    made = await calls.call("POST", path, {"content": "hello"}, key="create:here")
+    edit = f"{path}/{made['id']}", {"content": "hello!"}
+    await calls.call("PATCH", *edit, key="edit:here")
+    await calls.call("PATCH", *edit, key="edit:there")
+    for number in range(4):
+        await calls.call("POST", path, {"content": f"message {number}"}, key="create:here")
+    with pytest.raises(SlowDown) as slow:
+        await calls.call("PATCH", *edit, key="edit:here")
+    assert slow.value.key == "edit:here"
+    await calls.call("PATCH", *edit, key="edit:there")
+
+
 async def test_a_global_rest_counts_for_every_bucket_and_one_of_a_bucket_for_itself(
     discord: Discord, calls: Calls
 ) -> None:
