@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 from adapters.web.inbound import place
@@ -34,10 +35,13 @@ async def merged(ana: Person, llm: LlmEmulator, last: Script) -> tuple[dict[str,
 async def test_regenerate_pressed_five_times_at_once_makes_one_more_version(
     ana: Person, opened: House, llm: LlmEmulator
 ) -> None:
+    pressed = asyncio.Event()
+    llm.scripts.extend([Script(text="Blue."), Script(text="Green.", hold=pressed)])
     root = await ana.says("@Parley a colour")
     first = await ana.answer(root)
     await idle(opened)
     await asyncio.gather(*(ana.presses(first, "regenerate") for _ in range(5)))
+    pressed.set()
     await idle(opened)
     (reply,) = await ana.thread(root)
     assert (reply["controls"]["version"], reply["controls"]["versions"]) == (2, 2)
@@ -123,6 +127,11 @@ async def test_versions_turned_in_haste_show_in_the_end_what_history_uses(
     await ana.presses(first, "version", "2")
     await ana.until(lambda: ana.messages[first["id"]]["controls"]["version"] == 2)
     await asyncio.sleep(6)  # the room's window of five seconds passes: whatever still waits is written now
+    async with asyncio.timeout(PATIENCE):
+        while not re.search(
+            r'^parley_writes_waiting\{[^}]*"edit"[^}]*\} 0', (await ana.http.get("/metrics")).text, re.M
+        ):
+            await asyncio.sleep(0.05)
     view = await opened.store.newest_turn(place(root["channel"], root["id"]))
     assert view is not None
     (reply,) = await ana.thread(root)
