@@ -67,8 +67,9 @@ class Source(Protocol):
         """At most ``limit`` bytes of a file. Raises ``Unsent`` or ``Gone``."""
         ...
 
-    async def posted(self, mark: str) -> Sequence[str]:
-        """The message ids of the parts already posted under ``mark``, in order; empty when there are none.
+    async def posted(self, mark: str, question: str = "") -> Sequence[str]:
+        """The message ids of the parts already posted under ``mark``, in order; empty when there are none. They are
+        no older than message ``question``, where it is given.
 
         Raises ``Unsent`` or ``SlowDown`` when that cannot be told now, ``Gone`` when it never will be.
         """

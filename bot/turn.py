@@ -195,7 +195,7 @@ class Turns:
         patient_until = clock() + PATIENCE
         while True:
             try:
-                found = tuple(await source.posted(claim.mark))
+                found = tuple(await source.posted(claim.mark, claim.message_id))
                 return found if len(found) > len(claim.parts) else claim.parts
             except Gone:
                 return claim.parts

@@ -95,7 +95,7 @@ class DiscordSource:
         url = next((str(it.get("url")) for it in attachments_in(found) if str(it["id"]) == attachment), "")
         return await self._downloads.read(url, limit)
 
-    async def posted(self, mark: str) -> Sequence[str]:
+    async def posted(self, mark: str, question: str = "") -> Sequence[str]:
         known = self._stage.written.get(mark)
         if known:
             return known

@@ -188,7 +188,7 @@ class Listeners:
             await ack()
             return
         if receipt.form:
-            await self._forms.open(str(body.get("trigger_id")), place, author)
+            self._behind(self._forms.open(str(body.get("trigger_id")), place, author))
         await ack(**_said(receipt.notice))
 
     async def action(self, body: Body, ack: AsyncAck) -> None:
@@ -197,7 +197,7 @@ class Listeners:
         for action in body.get("actions") or ():
             if action.get("action_id") == OPEN_SETTINGS:
                 place, _ = self._forms.read(str(action.get("value") or ""))
-                await self._forms.open(str(body.get("trigger_id")), place, author)
+                self._behind(self._forms.open(str(body.get("trigger_id")), place, author))
                 continue
             event = self._control(body, action, author)
             if event is not None:
@@ -232,7 +232,7 @@ class Listeners:
         message, channel = body.get("message") or {}, str((body.get("channel") or {}).get("id") or "")
         ts = str(message.get("ts") or body.get("message_ts") or "")
         place = Place(channel, str(message.get("thread_ts") or ts), channel.startswith("D"), ts)
-        await self._forms.open_question(str(body.get("trigger_id")), place)
+        self._behind(self._forms.open_question(str(body.get("trigger_id")), place))
 
     async def question_sent(self, body: Body, ack: AsyncAck) -> None:
         author = await self._author(str(body["user"]["id"]))

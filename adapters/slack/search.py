@@ -9,7 +9,7 @@ from typing import Any
 from adapters.slack.calls import Calls, Refused
 from adapters.slack.controls import mark_under, part_in
 from adapters.slack.inbound import Me, is_own, seconds
-from bot.errors import Gone
+from bot.errors import Gone, SlowDown
 from bot.events import Address
 
 _PAGE = 200
@@ -38,7 +38,7 @@ class Search:
     async def parts(self, address: Address, mark: str, question: str = "") -> Found:
         """What stands there of the reply ``mark``. Raises ``Unsent`` or ``Gone``."""
         found = Found()
-        async for message in self.messages(address, with_metadata=True):
+        async for message in self.messages(address, since=question):
             if not is_own(message, self._me()):
                 continue
             ts, part, owner = str(message["ts"]), part_in(message, mark), mark_under(message)
@@ -48,11 +48,12 @@ class Search:
                 found.strays.insert(0 if owner else len(found.strays), ts)
         return found
 
-    async def messages(self, address: Address, with_metadata: bool = False) -> AsyncIterator[Mapping[str, Any]]:
-        """The messages of a thread, oldest first, or of a room without threads, newest first."""
+    async def messages(self, address: Address, since: str | None = None) -> AsyncIterator[Mapping[str, Any]]:
+        """The messages of a thread, oldest first, or of a room without threads, newest first. ``since`` a message: with
+        metadata, and all of them; else the first ones are enough where Slack lets more be read only later."""
         method = "conversations.replies" if address.thread else "conversations.history"
         cursor = ""
-        for _ in range(_PAGES):
+        for number in range(_PAGES):
             try:
                 page = await self._calls.call(
                     method,
@@ -60,8 +61,13 @@ class Search:
                     ts=address.thread or None,
                     limit=_PAGE,
                     cursor=cursor or None,
-                    include_all_metadata=True if with_metadata else None,
+                    oldest=since or None,
+                    include_all_metadata=True if since is not None else None,
                 )
+            except SlowDown:
+                if number and since is None:
+                    return
+                raise
             except Refused as refusal:
                 raise Gone(f"{method}: {refusal.word}") from refusal
             for message in page.get("messages") or ():

@@ -78,10 +78,11 @@ class SlackSource:
         token = await self._calls.token()
         return await self._downloads.read(token, url, limit, expects_page=str(found.get("mimetype")) == "text/html")
 
-    async def posted(self, mark: str) -> Sequence[str]:
+    async def posted(self, mark: str, question: str = "") -> Sequence[str]:
         # What a process sent just before it died, Slack may still be carrying out.
         await asyncio.sleep(self._began + _ON_THE_WAY - time.monotonic())
-        return (await self._search.parts(self._address, mark, self._address.thread)).ids()
+        asked = question if _MESSAGE.fullmatch(question) else self._address.thread
+        return (await self._search.parts(self._address, mark, asked)).ids()
 
     async def stands(self, message: str) -> bool:
         if not _MESSAGE.fullmatch(message):
@@ -103,8 +104,11 @@ class SlackSource:
             return "thread_not_found" not in str(gone)
         except SurfaceError:
             return True
-        held = [it for it in found.get("messages") or () if str(it.get("ts")) == message]
-        return any(it.get("subtype") != "tombstone" for it in held)
+        there = {str(it.get("ts")): it for it in found.get("messages") or ()}
+        if message in there:
+            return bool(there[message].get("subtype") != "tombstone")
+        # Only the root stands outside of what was asked for; anything else is no answer to the question.
+        return set(there) != ({thread} if thread else set())
 
 
 class Downloads:

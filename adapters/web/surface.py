@@ -174,7 +174,7 @@ class WebSource:
         await self._stage.opened.wait()
         return await self._stage.files.read(file.id, limit)
 
-    async def posted(self, mark: str) -> Sequence[str]:
+    async def posted(self, mark: str, question: str = "") -> Sequence[str]:
         await self._stage.opened.wait()
         return [message.id for message in self._stage.room.parts(mark)]
 

@@ -126,7 +126,7 @@ class FakeSource:
             raise Gone("no such file")
         return self.platform.files[file.id][:limit]
 
-    async def posted(self, mark: str) -> Sequence[str]:
+    async def posted(self, mark: str, question: str = "") -> Sequence[str]:
         return [message.id for message in self.platform.replies.get(mark, [])]
 
     async def stands(self, message: str) -> bool:

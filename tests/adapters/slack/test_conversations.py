@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from adapters.slack.listeners import Listeners
+from bot.events import Address
 from tests.adapters.slack.conversing import Talk, buttons, markdown, script, under
 
 HELLO = "Hello **there**, see [the guide](https://example.org/guide) & `a < b`."
@@ -307,4 +308,32 @@ async def test_commands_with_a_mark_in_front_work_in_threads_and_are_answered_to
         await talk.until(lambda: len(talk.slack.ephemerals("ada")) == 2)
         await talk.settled()
         assert talk.texts(root) == ["Hi."]
-        assert "0.3" in talk.slack.rendered(talk.slack.ephemerals("ada")[1])
+        assert "0.3" in "".join(talk.slack.rendered(message) for message in talk.slack.ephemerals("ada"))
+
+
+async def test_of_a_long_thread_whose_history_is_throttled_what_can_be_read_is(talk: Talk) -> None:
+    talk.slack.throttle_history()
+    root = await talk.slack.says("grace", talk.slack.general, "thing number 0")
+    for number in range(1, 20):
+        await talk.slack.says("grace", talk.slack.general, f"thing number {number}", root.ts)
+    talk.llm.default = script("I see.")
+    async with talk.bot():
+        await talk.asks("what do you think?", thread_ts=root.ts)
+        await talk.answered(root, "I see.")
+        assert "thing number 14" in str(talk.llm.seen[0].body["messages"])
+
+
+@pytest.mark.parametrize("honours", [True, False])
+async def test_a_question_is_taken_for_deleted_only_where_slack_says_so(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch, honours: bool
+) -> None:
+    root = await talk.slack.says("grace", talk.slack.general, "a thread")
+    follow_ups = [await talk.slack.says("grace", talk.slack.general, f"{number}", root.ts) for number in range(4)]
+    if not honours:  # the first two of the thread, whichever are asked for
+        monkeypatch.setattr("tests.emulators.slack.conversations._within", lambda ask, messages: messages)
+    async with talk.bot() as opened:
+        source = opened.adapters[0].platform.source(Address("slack", talk.slack.home.id, root.channel, root.ts))
+        assert await source.stands(root.ts)
+        assert all([await source.stands(message.ts) for message in follow_ups])
+        await talk.slack.deletes("grace", follow_ups[-1])
+        assert await source.stands(follow_ups[-1].ts) is not honours

@@ -100,6 +100,7 @@ async def test_a_question_about_a_message_is_asked_through_its_menu(talk: Talk) 
     async with talk.bot():
         message = await talk.slack.says("grace", talk.slack.general, "The build is rouge.")
         await talk.slack.shortcut("ada", "parley_ask", message)
+        await talk.until(lambda: talk.slack.modal_of("ada"))
         view = talk.slack.modal_of("ada")
         assert view is not None
         await talk.slack.submits("ada", view, {"question": "What does rouge mean?"})
@@ -133,3 +134,12 @@ async def test_what_the_adapter_has_no_use_for_is_acknowledged(talk: Talk) -> No
         await talk.slack.shortcut("ada", "unknown_shortcut")
         await talk.slack.settled()
         assert all(delivery.acked for delivery in talk.slack.deliveries.all)
+
+
+async def test_a_form_opens_in_time_where_slack_is_slow(talk: Talk) -> None:
+    async with talk.bot():
+        talk.slack.latency(1.6)
+        delivery = await talk.slack.command("ada", "general", "/ai", "settings")
+        assert delivery.acked
+        await talk.until(lambda: (view := talk.slack.modal_of("ada")) is not None and "submit" in view.body)
+        talk.slack.latency(0.0)

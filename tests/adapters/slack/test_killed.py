@@ -89,7 +89,10 @@ async def test_killed_while_the_answer_grows_the_same_message_is_completed(
         assert (await stage.is_whole(root)).ts == begun.ts
 
 
-@pytest.mark.parametrize("point", ["question accepted", "first message posted", "answer stored", "last write made"])
+POINTS = ("event committed", "first write about to be made", "first write made", "answer stored", "last write made")
+
+
+@pytest.mark.parametrize("point", POINTS)
 @pytest.mark.parametrize("kind", ["im", "public"])
 async def test_killed_at_a_point_of_the_turn_the_question_has_one_answer(stage: Stage, kind: str, point: str) -> None:
     stage.llm.default = Script(text=WHOLE, rate=400)
