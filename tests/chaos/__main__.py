@@ -18,9 +18,10 @@ from tests.chaos.run import Result, play
 
 
 def main() -> int:
+    runs = read_options(sys.argv[1:])
     print(machine(), "\n", sep="", flush=True)
     wrong = 0
-    for options in read_options(sys.argv[1:]):
+    for options in runs:
         print(f"{options.engine}: {options.again()}", file=sys.stderr, flush=True)
         result = _played(options)
         print(f"{options.engine}, {options.replicas} at a time, lease {options.lease:g} s, seed {options.seed}\n")

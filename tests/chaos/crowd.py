@@ -73,10 +73,19 @@ class Home:
 
 
 class Crowd:
-    """``asking(number)`` is called at each question, with how many there were before it."""
+    """``asking(number)`` is called at each question, with how many there were before it; none is asked until
+    ``may_ask`` says so."""
 
-    def __init__(self, slack: Slack, options: Options, homes: list[Home], asking: Callable[[int], None]) -> None:
-        self._slack, self._options, self._homes, self._asking = slack, options, homes, asking
+    def __init__(
+        self,
+        slack: Slack,
+        options: Options,
+        homes: list[Home],
+        asking: Callable[[int], None],
+        may_ask: Callable[[], bool],
+    ) -> None:
+        self._slack, self._options, self._homes = slack, options, homes
+        self._asking, self._may_ask = asking, may_ask
         self.threads: list[Thread] = []
         self.asked = 0
         self.done: Counter[str] = Counter()
@@ -134,6 +143,7 @@ class Crowd:
     async def _ask(
         self, thread: Thread, home: Home, person: Person, letter: str, rng: random.Random, direct: bool
     ) -> Question:
+        await self._until(self._may_ask)
         number = self.asked
         self.asked += 1
         self._asking(number)

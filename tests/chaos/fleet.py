@@ -95,7 +95,7 @@ class Seat:
             await self._reading
         return code
 
-    def freeze(self) -> None:
+    async def freeze(self) -> None:
         assert self.process is not None
         self.state = "frozen"
         self.process.send_signal(signal.SIGSTOP)

@@ -12,6 +12,10 @@ from typing import Literal
 Engine = Literal["postgresql", "sqlite"]
 
 
+_COUNTS = ("turns", "kills", "deploys", "pauses", "restarts", "drops", "replicas", "workspaces", "crowd", "seed")
+_AMOUNTS = ("lease", "errors", "patience")
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """``crowd``: threads in which people talk at the same time. ``errors``: the share of calls, of Slack's Web API and
@@ -21,6 +25,7 @@ class Options:
     engine: Engine = "postgresql"
     turns: int = 300
     kills: int = 30
+    deploys: int = 3
     pauses: int = 6
     restarts: int = 3
     drops: int = 6
@@ -34,7 +39,7 @@ class Options:
     patience: float = 180.0
 
     def full(self) -> Options:
-        return replace(self, turns=2_000, kills=200, pauses=20, restarts=8, drops=30)
+        return replace(self, turns=2_000, kills=200, deploys=10, pauses=20, restarts=8, drops=30)
 
     def alone(self) -> Options:
         """One process on a SQLite file: there is no server to restart, and nobody who takes over."""
@@ -42,8 +47,7 @@ class Options:
 
     def again(self) -> str:
         """The arguments that make this run again, as far as a schedule can."""
-        names = ("turns", "kills", "pauses", "restarts", "drops", "replicas", "workspaces", "crowd", "lease", "errors")
-        given = [f"--{name} {getattr(self, name):g}" for name in (*names, "seed")]
+        given = [f"--{name} {getattr(self, name):g}" for name in (*_COUNTS, *_AMOUNTS)]
         return " ".join([f"--engine {self.engine}", *given, *(["--limits"] if self.limits else [])])
 
 
@@ -54,14 +58,13 @@ def read_options(arguments: Sequence[str] | None = None) -> list[Options]:
     parser.add_argument("--engine", choices=("postgresql", "sqlite", "both"), default="both")
     parser.add_argument("--full", action="store_true", help="2,000 turns and 200 kills")
     parser.add_argument("--limits", action="store_true", help="with Slack's rate limits")
-    whole = ("turns", "kills", "pauses", "restarts", "drops", "replicas", "workspaces", "crowd", "seed")
-    for name in whole:
+    for name in _COUNTS:
         parser.add_argument(f"--{name}", type=int, help=f"default: {getattr(plain, name) or 'another one each time'}")
-    for name in ("lease", "errors", "patience"):
+    for name in _AMOUNTS:
         parser.add_argument(f"--{name}", type=float, help=f"default: {getattr(plain, name):g}")
     given = parser.parse_args([*os.environ.get("CHAOS", "").split(), *(arguments or ())])
     base = replace(plain.full() if given.full else plain, limits=given.limits, seed=secrets.randbelow(10**6) + 1)
-    named = {name: getattr(given, name) for name in (*whole, "lease", "errors", "patience")}
+    named = {name: getattr(given, name) for name in (*_COUNTS, *_AMOUNTS)}
     named = {name: value for name, value in named.items() if value is not None}
     runs = {"postgresql": base, "sqlite": base.alone()}
     return [replace(run, **named) for engine, run in runs.items() if given.engine in (engine, "both")]

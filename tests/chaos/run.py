@@ -74,7 +74,7 @@ async def _play(options: Options, folder: Path) -> Result:
             trouble.strike(number)
             mishaps.strew()
 
-        crowd = Crowd(slack, options, homes, asking)
+        crowd = Crowd(slack, options, homes, asking, lambda: not trouble.is_behind)
         async with fleet.living():
             began = time.monotonic()
             await crowd.talk()

@@ -8,7 +8,7 @@ import random
 import signal
 import time
 from collections import defaultdict
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,8 +17,10 @@ from tests.chaos.fleet import Fleet, Seat
 from tests.chaos.options import Options
 from tests.emulators.slack import Slack
 
-_POLITE = 0.1  # of the ends are SIGTERM, as at a deploy
-_REST = (0.3, 4.0)  # seconds that a process lives at least
+_REST = (0.3, 3.0)  # seconds that a process lives at least
+_AWAY = 0.3  # of the killed are started again only after a lease has passed
+_MOMENT = 3.0  # seconds
+_BEHIND = 3  # blows that may wait for a process to hit; people wait until there are fewer
 _SPARED = 0.05  # of the turns, at the beginning and at the end
 
 
@@ -48,12 +50,15 @@ class Trouble:
     _plan: dict[int, list[Callable[[], Coroutine[Any, Any, None]]]] = field(default_factory=lambda: defaultdict(list))
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _busy: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _crashing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _waiting: int = 0
 
     def plan(self) -> None:
         """Spread everything over the turns."""
         one = self.options
         for count, what in (
             (one.kills, self.kill),
+            (one.deploys, self.deploy),
             (one.pauses, self.freeze),
             (one.drops, self.drop),
             (one.restarts, self.crash),
@@ -67,6 +72,11 @@ class Trouble:
             task = asyncio.create_task(what())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    @property
+    def is_behind(self) -> bool:
+        """More is to be broken than can be at once."""
+        return self._waiting > _BEHIND
 
     async def over(self) -> None:
         """Everything planned has happened, and everything is up again."""
@@ -90,31 +100,40 @@ class Trouble:
     # --- the blows
 
     async def kill(self) -> None:
-        """It is started again at once, or only after its lease; with its folder, where it finds its old name."""
-        async with self._busy:
-            seat = await self._victim()
-            polite = self.rng.random() < _POLITE
-            at, name = time.time(), seat.note_name()
-            await seat.end(signal.SIGTERM if polite else signal.SIGKILL)
-        late = len(self.fleet.seats) > 1 and self.rng.random() < 0.5
+        """It is started again at once or only after its lease, in its folder, where it finds its old name."""
+        seat, name, at = await self._hit(lambda seat: seat.end(signal.SIGKILL))
+        late = len(self.fleet.seats) > 1 and self.rng.random() < _AWAY
         if late:
-            await asyncio.sleep(self.options.lease * self.rng.uniform(1.25, 1.8))
+            await self._outlast_lease()
         await seat.start()
-        if polite:
-            self.gone += 1
-        else:
-            self.blows.append(Blow("killed, away" if late else "killed", seat.name, name, at, time.time()))
+        self.blows.append(Blow("killed, away" if late else "killed", seat.name, name, at, time.time()))
+
+    async def deploy(self) -> None:
+        """It is told to go, and another one comes."""
+        seat, _, _ = await self._hit(lambda seat: seat.end(signal.SIGTERM))
+        await seat.start()
+        self.gone += 1
 
     async def freeze(self) -> None:
         """For longer than its lease; where there is one process, and so no lease, for a moment."""
-        async with self._busy:
-            seat = await self._victim()
-            at, name = time.time(), seat.note_name()
-            seat.freeze()
-        lease = self.options.lease if len(self.fleet.seats) > 1 else 3.0
-        await asyncio.sleep(lease * self.rng.uniform(1.25, 1.8))
+        seat, name, at = await self._hit(Seat.freeze)
+        await self._outlast_lease()
         seat.thaw()
         self.blows.append(Blow("frozen", seat.name, name, at, time.time()))
+
+    async def _hit(self, how: Callable[[Seat], Awaitable[object]]) -> tuple[Seat, str, float]:
+        """(the one that was hit, its name in the database, when)"""
+        self._waiting += 1
+        async with self._busy:
+            self._waiting -= 1
+            seat = await self._victim()
+            at, name = time.time(), seat.note_name()
+            await how(seat)
+        return seat, name, at
+
+    async def _outlast_lease(self) -> None:
+        lease = self.options.lease if len(self.fleet.seats) > 1 else _MOMENT
+        await asyncio.sleep(lease * self.rng.uniform(1.25, 1.8))
 
     async def drop(self) -> None:
         self.drops += 1
@@ -122,4 +141,5 @@ class Trouble:
 
     async def crash(self) -> None:
         """The database is away for a moment, sometimes for longer than half a lease."""
-        await self.database.restart(self.rng.choice([0.0, 1.0, self.options.lease * 0.6]))
+        async with self._crashing:
+            await self.database.restart(self.rng.choice([0.0, 1.0, self.options.lease * 0.6]))
