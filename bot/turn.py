@@ -103,11 +103,15 @@ class Answer:
 
 @dataclass(slots=True)
 class Stage:
-    """Where a turn plays: its surface, the delivery that writes to it, and the working sign."""
+    """Where a turn plays: its surface, the delivery that writes to it, and the working sign.
+
+    ``kept``: the ids of the reply's parts as the store has them.
+    """
 
     surface: Surface
     delivery: Delivery
     status: StatusLine
+    kept: tuple[str, ...] = ()
 
 
 class Turns:
@@ -150,6 +154,8 @@ class Turns:
             raise
         finally:
             await stage.delivery.abandon()
+            if is_ours and not halt.lost:
+                await self._keep_parts(claim, stage)
             await (stage.status.clear() if is_ours and not halt.lost else stage.status.leave())
 
     async def show_version(self, view: TurnView, wanted: Callable[[], bool]) -> None:
@@ -182,8 +188,9 @@ class Turns:
 
     async def _open(self, claim: Claim, halt: Halt) -> Stage:
         parts, resumed = claim.parts, _has_run_before(claim)
-        if resumed:
+        if resumed or (claim.target and not parts):  # a first run that was called off may have posted something
             parts = await self._posted(claim, halt)
+            resumed = resumed or bool(parts)
         reply = Reply(claim.address, claim.mark, claim.message_id, claim.author, claim.direct, parts, resumed)
         return self._stage(reply, claim, lambda: not halt.lost and self._may_write())
 
@@ -220,15 +227,24 @@ class Turns:
     def _stage(self, reply: Reply, claim: Claim | None, fence: Callable[[], bool]) -> Stage:
         surface = self._platforms[reply.address.platform].surface(reply)
 
-        async def keep(ids: Sequence[str]) -> None:
+        async def keep(_: Sequence[str]) -> None:
             if claim is not None:
-                with contextlib.suppress(StoreError):  # the mark finds the parts again after a crash
-                    await self._store.shown(claim, ids)
+                await self._keep_parts(claim, stage)
 
         delivery = Delivery(
             surface, self._pacing, reply.mark, parts=reply.parts, on_parts=keep, fence=fence, metrics=self._metrics
         )
-        return Stage(surface, delivery, StatusLine(surface, inherited=reply.resumed))
+        kept = reply.parts if claim is None else claim.parts
+        stage = Stage(surface, delivery, StatusLine(surface, inherited=reply.resumed), kept)
+        return stage
+
+    async def _keep_parts(self, claim: Claim, stage: Stage) -> None:
+        """Note where the reply stands. What cannot be noted now is noted at the turn's end, or found by its mark."""
+        ids = stage.delivery.ids
+        if ids != stage.kept:
+            with contextlib.suppress(StoreError):
+                await self._store.shown(claim, ids)
+                stage.kept = ids
 
     async def _play(self, claim: Claim, stage: Stage, halt: Halt) -> Outcome:
         if _has_run_before(claim) and not await self._stands(claim):

@@ -151,32 +151,34 @@ class Audit:
         tokens = claimed(text)
         whole = squeezed(answer_to(tokens)) if tokens else ""
         older = question.tokens[:-1] if question.raced else []
-        if tokens and question.token not in tokens and not any(token in tokens for token in older):
+        if last.outcome == Outcome.ANSWERED and not {question.token, *older} & set(tokens):
             return f"it is for {tokens}"
         match last.outcome:
             case Outcome.ANSWERED:
-                return "" if tokens and text == whole and not notes else "it is not the model's text"
+                return "" if text == whole and not notes else "it is not the model's text"
             case Outcome.CANCELLED:  # deleted after it had been answered, or while its last write was under way
                 return "" if question.deleted_at and text == whole else "it was cancelled, and stands"
             case Outcome.STOPPED:
-                said = text == STOPPED_TEXT or (whole.startswith(text) and "Stopped." in notes)
-                return (
-                    ""
-                    if thread.stopped and said
-                    else "nobody stopped it"
-                    if not thread.stopped
-                    else "it does not say so"
-                )
+                said = text == STOPPED_TEXT or (self._is_begun(question, text) and "Stopped." in notes)
+                return "nobody stopped it" if not thread.stopped else "" if said else "it does not say so"
             case Outcome.CUT:
-                was = any(token in self._model.broken for token in tokens)
-                return "" if was and whole.startswith(text) and notes else "it was not cut, or does not say so"
+                said = self._is_begun(question, text) and bool(notes)
+                return "" if said and self._was_broken(question) else "it was not cut, or does not say so"
             case Outcome.FAILED:
-                was = question.token in self._model.broken | self._model.refused
+                was = self._was_broken(question) or question.token in self._model.refused
                 return "" if was and not tokens and len(text) > 20 else "nothing made it fail"
             case Outcome.INTERRUPTED:
                 said = text == INTERRUPTED_TEXT or (bool(tokens) and INTERRUPTED_NOTE in notes)
                 return "" if said and last.attempts > 3 else "it was not interrupted three times"
         return "no outcome that anybody may see"
+
+    def _is_begun(self, question: Question, text: str) -> bool:
+        """The text is the beginning of something that the model was asked to say to this question."""
+        asked = (tokens for tokens in self._model.calls if set(question.tokens) & set(tokens))
+        return bool(text) and any(squeezed(answer_to(tokens)).startswith(text) for tokens in asked)
+
+    def _was_broken(self, question: Question) -> bool:
+        return not self._model.broken.isdisjoint(question.tokens)
 
     # --- a whole thread
 

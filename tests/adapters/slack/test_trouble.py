@@ -199,6 +199,40 @@ async def test_after_a_crash_nothing_is_posted_before_slack_says_what_stands_the
         assert len(talk.replies(root)) == 1
 
 
+async def test_a_message_found_again_after_a_crash_is_the_one_that_is_made_again_later(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as crash:
+        crash.setattr("bot.storage.store.SqlStore.shown", _forget)
+        talk.llm.default = script(LONG * 3, rate=20)
+        async with talk.bot(shutdown_grace=0.0):
+            root = await talk.asks("hi")
+            await talk.until(lambda: talk.replies(root))
+    talk.llm.default = script("Answered after all.")
+    async with talk.bot():
+        reply = await talk.answered(root, "Answered after all.")
+        talk.llm.default = script("Once more.")
+        await talk.slack.presses("ada", reply, "parley_regenerate")
+        assert (await talk.answered(root, "Once more.")).ts == reply.ts
+        assert len(talk.replies(root)) == 1
+
+
+async def test_an_edit_while_the_first_post_is_on_its_way_makes_no_second_message(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLACK_NATIVE_STREAM", "false")
+    monkeypatch.setattr("bot.reply.delivery.LEAVING", 0.1)
+    talk.slack.fault("chat.postMessage", 1, hang="after")
+    talk.llm.default = script(LONG * 3, rate=20)
+    async with talk.bot():
+        root = await talk.asks("hi")
+        await talk.until(lambda: talk.replies(root))
+        talk.llm.default = script("To the new words.")
+        await talk.slack.edits("ada", root, talk.named("hello"))
+        await talk.answered(root, "To the new words.")
+        assert len(talk.replies(root)) == 1
+
+
 async def test_the_answer_to_a_deleted_question_goes_also_when_slack_is_away_for_a_moment(talk: Talk) -> None:
     talk.llm.default = script("word " * 400, rate=40)
     async with talk.bot():
