@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from bot.events import Address, Author, File
-from bot.replies import Dialect, Notice, Reply, Status, Way, Write
+from bot.replies import Budget, Dialect, Notice, Reply, Status, Way, Write
 
 # --- platforms ---------------------------------------------------------------------------------------
 
@@ -611,6 +611,45 @@ class Running:
 
 
 @dataclass(frozen=True, slots=True)
+class Need:
+    """What a process has to say of a bucket of writes that it shares with others, in tokens.
+
+    Of its slice it keeps ``hand`` and gives ``back`` the rest that it has not spent. It wants more ``now`` for first
+    and final writes and ``soon`` for previews. ``rest``: seconds that the platform told it to rest, where that is news.
+    """
+
+    key: str
+    budget: Budget
+    hand: float = 0.0
+    back: float = 0.0
+    now: float = 0.0
+    soon: float = 0.0
+    rest: float = 0.0
+
+    @property
+    def is_wanting(self) -> bool:
+        """It uses the bucket; else it only gives back or tells."""
+        return self.hand > 0 or self.now > 0 or self.soon > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """What a process got of a bucket: ``tokens`` beside those it kept, and ``flow`` a second, up to ``most`` at once.
+
+    ``left`` tokens are nobody's yet; ``sharers`` processes use the bucket. It rests for ``rest`` seconds, and its rate
+    is ``factor`` of the full one, because the platform refused writes of it.
+    """
+
+    tokens: float
+    flow: float
+    most: float
+    left: float
+    sharers: int
+    rest: float
+    factor: float
+
+
+@dataclass(frozen=True, slots=True)
 class Spent:
     """What ``answers`` completions cost. ``cost``: US dollars, of those whose price is known; ``None`` when of none."""
 
@@ -771,6 +810,13 @@ class Store(Protocol):
 
     async def forget_workspace(self, platform: str, workspace: str) -> int:
         """Remove everything kept of a workspace, some at a time; returns how many conversations there were."""
+        ...
+
+    async def share(self, needs: Sequence[Need], ahead: float) -> Mapping[str, Slice]:
+        """Trade slices of the buckets that processes share, by key; nothing where not ``shared``.
+
+        They flow for ``ahead`` seconds and are kept for a lease, each from now on; then others have them.
+        """
         ...
 
     async def counts(self) -> Mapping[str, int]:

@@ -89,13 +89,15 @@ class Receipt:
 class Budget:
     """A write allowance of a platform as data: ``rate`` writes per second on average, bursts up to ``burst``.
 
-    ``reserve`` of the burst is kept for first and final writes; previews never take it.
+    ``reserve`` of the burst is kept for first and final writes; previews never take it. ``private``: only this process
+    writes there, so that no other one need know.
     """
 
     name: str
     rate: float
     burst: int
     reserve: int = 1
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ from bot.observe.routes import routes as observe_routes
 from bot.ports import Adapter, Check, Completions, Platform, Store
 from bot.preferences import Preferences
 from bot.reply.pacing import Pacing
+from bot.slices import Slices
 from bot.storage import SqlShelf, open_store
 from bot.storage.retention import tend
 from bot.turn import Turns
@@ -94,8 +95,8 @@ async def house(
         metrics, health = Metrics(), Health()
         platforms: dict[str, Platform] = {}
         preferences = Preferences(store, lambda: _defaults(config, switch))
-        pacing = Pacing()
         lease = Lease(config.replica_lease) if store.shared else Lease()
+        pacing = _pacing(store, lease, stack)
         turns = Turns(
             store=store,
             completions=switch,
@@ -135,6 +136,18 @@ async def house(
         metrics.watch(pacing=pacing, limits=switch.limits, lanes=bot.lanes)
         routes = [*observe_routes(health, metrics), *(route for adapter in adapters for route in adapter.routes)]
         yield House(config, bot, store, switch, adapters, health, metrics, Starlette(routes=routes))
+
+
+def _pacing(store: Store, lease: Lease, stack: contextlib.AsyncExitStack) -> Pacing:
+    """The writes of this process, traded with the others where there may be some."""
+    if not store.shared:
+        return Pacing()
+    needed = asyncio.Event()
+    pacing = Pacing(needed.set)
+    slices = Slices(store, pacing, lease, needed)
+    slices.start()
+    stack.push_async_callback(slices.close)
+    return pacing
 
 
 def _defaults(config: Config, completions: Completions) -> dict[str, Any]:

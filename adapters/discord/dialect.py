@@ -20,7 +20,7 @@ GLOBAL_KEY = "discord:global"
 CREATE = Budget("create", rate=0.95, burst=1, reserve=0)
 EDIT = Budget("edit", rate=0.6, burst=2, reserve=1)
 OLD_EDIT = Budget("edit of an old message", rate=0.4, burst=1, reserve=0)
-HOOK = Budget("interaction", rate=1.5, burst=3, reserve=1)
+HOOK = Budget("interaction", rate=1.5, burst=3, reserve=1, private=True)
 GLOBAL = Budget("everything", rate=22, burst=20, reserve=5)
 
 _FENCE = re.compile(r"([ \t>]*?)(`{3,}|~{3,})[ \t]*([^\s`]*)[^`]*$")

@@ -50,11 +50,16 @@ class Behaviour:
     hard_limit: int
 
 
+def _own(name: str, rate: float, burst: int, reserve: int) -> Budget:
+    """A budget of rooms that nobody but this process writes to."""
+    return Budget(name, rate, burst, reserve, private=True)
+
+
 WEB = Behaviour(
     name="web",
     dialect=Dialect("web", part_limit=12_000, weigh=len, render=str, spacing=0.25),
-    create=Allowance("post", Budget("post", rate=100, burst=200, reserve=50)),
-    update=Allowance("edit", Budget("edit", rate=400, burst=800, reserve=200)),
+    create=Allowance("post", _own("post", rate=100, burst=200, reserve=50)),
+    update=Allowance("edit", _own("edit", rate=400, burst=800, reserve=200)),
     text_chars=40_000,
     hard_limit=1_000_000,
 )
@@ -63,9 +68,9 @@ SLACK = Behaviour(
     name="slack",
     dialect=Dialect("slack", part_limit=slack_text.PART_LIMIT, weigh=len, render=slack_text.render, spacing=1.2),
     create=Allowance(
-        "post", Budget("chat.postMessage", rate=1.0, burst=4, reserve=2), counted="channel", window=Window(10, 5.0)
+        "post", _own("chat.postMessage", rate=1.0, burst=4, reserve=2), counted="channel", window=Window(10, 5.0)
     ),
-    update=Allowance("edit", Budget("chat.update", rate=50 / 60, burst=10, reserve=3), window=Window(65, 60.0)),
+    update=Allowance("edit", _own("chat.update", rate=50 / 60, burst=10, reserve=3), window=Window(65, 60.0)),
     text_chars=40_000,
     hard_limit=slack_text.HARD_LIMIT,
 )
@@ -73,8 +78,8 @@ SLACK = Behaviour(
 DISCORD = Behaviour(
     name="discord",
     dialect=Dialect("discord", part_limit=discord_text.PART_LIMIT, weigh=len, render=discord_text.render, spacing=1.2),
-    create=Allowance("post", Budget("create", rate=0.6, burst=2, reserve=1), counted="thread", window=Window(5, 5.0)),
-    update=Allowance("edit", Budget("edit", rate=0.6, burst=2, reserve=1), counted="thread", window=Window(5, 5.0)),
+    create=Allowance("post", _own("create", rate=0.6, burst=2, reserve=1), counted="thread", window=Window(5, 5.0)),
+    update=Allowance("edit", _own("edit", rate=0.6, burst=2, reserve=1), counted="thread", window=Window(5, 5.0)),
     text_chars=2_000,
     hard_limit=discord_text.HARD_LIMIT,
 )

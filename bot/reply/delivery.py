@@ -90,6 +90,8 @@ class Delivery:
         """Text will come. Not ``live``: only the final text is shown."""
         self._live = live and self._surface.dialect.live
         self._pacing.open(self._conversation)
+        if self._live and self._pacing.shared:
+            self._expect(Write(0, "", final=False))
 
     def feed(self, text: str) -> None:
         """Take what the model just wrote. Costs what ``text`` is long; never waits."""
@@ -104,6 +106,12 @@ class Delivery:
     def hold(self) -> None:
         """The last delta came: start no further preview, so that the final write finds nothing in flight."""
         self._ending = True
+        if self._pacing.shared and (parts := self._draft.parts()):
+            self._expect(Write(len(parts) - 1, parts[-1].text, final=True))
+
+    def _expect(self, write: Write) -> None:
+        """What it costs is fetched from where processes share it while the model, or the store, is waited for."""
+        self._pacing.expect(self._clock(), self._surface.ways(write), self._conversation)
 
     async def finish(self, notes: Sequence[str] = (), controls: Controls | None = None, whole: bool = True) -> None:
         """Show the whole text for good. ``whole`` is False for a text that was broken off: open marks are closed.

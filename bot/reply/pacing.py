@@ -7,24 +7,25 @@ last write is oldest first, and the emptier the bucket, the longer each one's in
 and lowers that bucket's rate for a while.
 
 Whoever is told to wait keeps its place by asking again when the wait is over; a place not asked for lapses.
+
+Where other processes write too, this one spends from slices: ``needs`` says what to trade for, ``supply`` takes what
+came, and ``expect`` makes sure that it has come before a write is due.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import IntEnum
 from itertools import count
 
-from bot.replies import Budget, Way
+from bot.budgets import Level
+from bot.ports import Need, Slice
+from bot.replies import Budget, Toll, Way
+from bot.reply.bucket import NO_WAIT, Bucket, Place
 
-PREVIEW_SHARE = 0.8  # of a bucket's rate; the rest is for first and final writes
-SLOWED = 0.8  # the rate after a 429, as a part of what it was
-SLOWEST = 0.25
-RECOVERY = 1 / 120  # of the full rate, regained per second without a 429
 GRACE = 2.0  # seconds a place in the queue outlives the wait that was promised
 _SWEEP_EVERY = 256
-_NO_WAIT = 1e-6  # seconds: shorter waits are rounding
 
 
 class Urgency(IntEnum):
@@ -43,72 +44,15 @@ class Grant:
     wait: float
 
 
-@dataclass(slots=True)
-class _Place:
-    """A place in a bucket's queue: ``rank`` orders it (lowest first), after ``until`` it has lapsed."""
-
-    rank: float
-    until: float
-
-
-@dataclass(slots=True)
-class _Bucket:
-    budget: Budget
-    tokens: float
-    updated: float
-    rests_until: float = float("-inf")
-    factor: float = 1.0
-    live: dict[str, float] = field(default_factory=dict)
-    urgent: dict[str, _Place] = field(default_factory=dict)
-    previews: dict[str, _Place] = field(default_factory=dict)
-
-    @property
-    def rate(self) -> float:
-        return self.budget.rate * self.factor
-
-    def advance(self, now: float) -> None:
-        if now <= self.updated:
-            return
-        self.tokens = min(float(self.budget.burst), self.tokens + (now - self.updated) * self.rate)
-        if now > self.rests_until:
-            rested = now - max(self.updated, self.rests_until)
-            self.factor = min(1.0, self.factor + rested * RECOVERY)
-        self.updated = now
-        for queue in (self.urgent, self.previews):
-            for name in [name for name, place in queue.items() if place.until < now]:
-                del queue[name]
-
-    def urgent_wait(self, conversation: str, rank: float, now: float) -> float:
-        ahead = sum(place.rank < rank for name, place in self.urgent.items() if name != conversation)
-        return max(self.rests_until - now, self._until_tokens(1 + ahead))
-
-    def preview_wait(self, conversation: str, now: float) -> float:
-        last = self.live.get(conversation, float("-inf"))
-        ahead = sum(place.rank < last for name, place in self.previews.items() if name != conversation)
-        free = self.tokens - self.floor - len(self.urgent)
-        spare = min(1.0, max(0.0, free / max(1.0, self.budget.burst - self.floor)))
-        fair = last + len(self.live) / (self.rate * PREVIEW_SHARE) * (1 - spare) ** 2
-        needed = min(self.floor + 1.0, self.budget.burst) + len(self.urgent) + ahead
-        return max(self.rests_until - now, fair - now, self._until_tokens(needed))
-
-    @property
-    def floor(self) -> float:
-        """Tokens that previews leave: every live conversation has a final write to come."""
-        return float(min(max(self.budget.reserve, len(self.live)), self.budget.burst - 1))
-
-    def _until_tokens(self, needed: float) -> float:
-        return max(0.0, needed - self.tokens) / self.rate
-
-    def is_idle(self) -> bool:
-        full = self.tokens >= self.budget.burst and self.factor >= 1.0
-        return full and not (self.live or self.urgent or self.previews) and self.updated >= self.rests_until
-
-
 class Pacing:
-    """All buckets. ``conversation`` names whatever has one reply at a time; time is any clock that does not go back."""
+    """All buckets. ``conversation`` names whatever has one reply at a time; time is any clock that does not go back.
 
-    def __init__(self) -> None:
-        self._buckets: dict[str, _Bucket] = {}
+    ``fetch`` is called when slices should be traded soon; ``None`` where nobody else writes and all is at hand.
+    """
+
+    def __init__(self, fetch: Callable[[], None] | None = None) -> None:
+        self._fetch = fetch
+        self._buckets: dict[str, Bucket] = {}
         self._tickets = count()
         self._ticket: dict[str, int] = {}
         self._last: dict[str, float] = {}
@@ -126,9 +70,32 @@ class Pacing:
         for key in self._open.pop(conversation, ()):
             bucket = self._buckets.get(key)
             if bucket is not None:
-                bucket.live.pop(conversation, None)
-                bucket.urgent.pop(conversation, None)
-                bucket.previews.pop(conversation, None)
+                bucket.leave(conversation)
+
+    @property
+    def shared(self) -> bool:
+        """Other processes write too."""
+        return self._fetch is not None
+
+    def expect(self, now: float, ways: Sequence[Way], conversation: str) -> None:
+        """A first or final write will come by one of ``ways``: have its tokens at hand by then."""
+        self.open(conversation)
+        way = next((way for way in ways if self._may_carry(now, way)), ways[0])
+        for toll in way.tolls if self.shared else ():
+            bucket = self._bucket(now, toll)
+            if bucket.shared:
+                self._open[conversation].add(toll.key)
+                bucket.expect(conversation)
+        self._fetch_if_hungry([way])
+
+    def _may_carry(self, now: float, way: Way) -> bool:
+        """There are tokens for one more than those that are expected."""
+        for toll in way.tolls:
+            bucket = self._bucket(now, toll)
+            bucket.advance(now)
+            if bucket.tokens < 1 + len(bucket.urgent.keys() | bucket.expected):
+                return False
+        return True
 
     def due(self, now: float, ways: Sequence[Way], conversation: str, urgency: Urgency, spacing: float = 0.0) -> Grant:
         """Which of ``ways`` carries the next write, and in how many seconds.
@@ -150,21 +117,19 @@ class Pacing:
         self._leave_queues(conversation)
         if best.wait > 0:
             self._queue(now, best, conversation, urgency)
-            return best
-        self._take(now, best.way, conversation)
-        return Grant(best.way, 0.0)
+        else:
+            self._take(now, best.way, conversation, urgency)
+        self._fetch_if_hungry([best.way])
+        return best
 
     def slowed(self, now: float, key: str, retry_after: float) -> None:
         """The platform refused a write of bucket ``key``: nothing goes through it for ``retry_after`` seconds."""
         bucket = self._buckets.get(key)
         if bucket is None:
-            bucket = self._buckets[key] = _Bucket(Budget(key, 1.0, 1, 0), 1.0, now)
-        bucket.advance(now)
-        if now >= bucket.rests_until:  # several refusals of one rest count once
-            bucket.factor = max(SLOWEST, bucket.factor * SLOWED)
-        bucket.rests_until = max(bucket.rests_until, now + retry_after)
-        # What was refused was not counted: one write may try when the rest is over, if the budget allows that much.
-        bucket.tokens = min(bucket.tokens + 1.0, 1.0 - (bucket.rests_until - now) * bucket.rate)
+            bucket = self._buckets[key] = Bucket(key, Budget(key, 1.0, 1, 0), Level(1.0, now))
+        bucket.refuse(now, retry_after)
+        if bucket.hungry and self._fetch is not None:
+            self._fetch()
 
     def state(self, now: float) -> Mapping[str, tuple[float, int]]:
         """For metrics, by bucket: (tokens left, writes waiting)."""
@@ -172,11 +137,33 @@ class Pacing:
             bucket.advance(now)
         return {
             key: (
-                0.0 if now < bucket.rests_until else max(0.0, bucket.tokens),
+                0.0 if now < bucket.level.rests_until else max(0.0, bucket.mine),
                 len(bucket.urgent) + len(bucket.previews),
             )
             for key, bucket in self._buckets.items()
         }
+
+    # --- trading with the pools
+
+    def needs(self, now: float, ending: bool = False) -> Sequence[Need]:
+        """What to say to the pools, in one trade. ``ending``: nothing more is written."""
+        found = [bucket.need(now, ending) for bucket in self._buckets.values() if bucket.shared]
+        return [need for need in found if need is not None]
+
+    def supply(
+        self, now: float, began: float, needs: Sequence[Need], slices: Mapping[str, Slice], ahead: float, lease: float
+    ) -> None:
+        """What came of ``needs`` told at ``began``. From then they flow for ``ahead`` and count for ``lease``."""
+        for need in needs:
+            bucket = self._buckets.get(need.key)
+            if bucket is not None and need.key in slices:
+                bucket.supply(now, began, need, slices[need.key], ahead)
+                bucket.until = began + lease
+
+    def regular(self, following: float) -> None:
+        """When the next trade will be if nothing happens."""
+        for bucket in self._buckets.values():
+            bucket.following = following
 
     # --- steps of ``due``
 
@@ -184,10 +171,7 @@ class Pacing:
         is_preview = urgency is Urgency.PREVIEW
         wait = self._last.get(conversation, float("-inf")) + spacing - now if is_preview else 0.0
         for toll in way.tolls:
-            bucket = self._buckets.get(toll.key)
-            if bucket is None:
-                bucket = self._buckets[toll.key] = _Bucket(toll.budget, float(toll.budget.burst), now)
-            bucket.budget = toll.budget
+            bucket = self._bucket(now, toll)
             bucket.advance(now)
             if is_preview:
                 bucket.live.setdefault(conversation, float("-inf"))
@@ -196,7 +180,16 @@ class Pacing:
                 rank = self._ticket.get(conversation, float("inf"))
                 wait = max(wait, bucket.urgent_wait(conversation, rank, now))
             self._open[conversation].add(toll.key)
-        return wait if wait > _NO_WAIT else 0.0
+        return wait if wait > NO_WAIT else 0.0
+
+    def _bucket(self, now: float, toll: Toll) -> Bucket:
+        bucket = self._buckets.get(toll.key)
+        if bucket is None:
+            bucket = self._buckets[toll.key] = Bucket(toll.key, toll.budget, Level(float(toll.budget.burst), now))
+        bucket.budget = toll.budget
+        if self.shared and not bucket.shared and not toll.budget.private:
+            bucket.hand = 0.0
+        return bucket
 
     def _queue(self, now: float, grant: Grant, conversation: str, urgency: Urgency) -> None:
         until = now + grant.wait + GRACE
@@ -205,17 +198,23 @@ class Pacing:
         for toll in grant.way.tolls:
             bucket = self._buckets[toll.key]
             if urgency is Urgency.PREVIEW:
-                bucket.previews[conversation] = _Place(bucket.live[conversation], until)
+                bucket.previews[conversation] = Place(bucket.live[conversation], until)
             else:
-                bucket.urgent[conversation] = _Place(self._ticket[conversation], until)
+                bucket.urgent[conversation] = Place(self._ticket[conversation], until)
 
-    def _take(self, now: float, way: Way, conversation: str) -> None:
+    def _take(self, now: float, way: Way, conversation: str, urgency: Urgency) -> None:
         self._ticket.pop(conversation, None)
         self._last[conversation] = now
+        for key in self._open[conversation]:
+            bucket = self._buckets.get(key)
+            if bucket is not None:
+                bucket.expected.discard(conversation)
         for toll in way.tolls:
-            bucket = self._buckets[toll.key]
-            bucket.tokens -= 1
-            bucket.live[conversation] = now
+            self._buckets[toll.key].take(now, conversation, is_preview=urgency is Urgency.PREVIEW)
+
+    def _fetch_if_hungry(self, ways: Sequence[Way]) -> None:
+        if self._fetch is not None and any(self._buckets[toll.key].hungry for way in ways for toll in way.tolls):
+            self._fetch()
 
     def _leave_queues(self, conversation: str) -> None:
         for key in self._open[conversation]:
@@ -231,5 +230,5 @@ class Pacing:
             return
         for key, bucket in list(self._buckets.items()):
             bucket.advance(now)
-            if bucket.is_idle():
+            if bucket.is_idle(now):
                 del self._buckets[key]

@@ -28,13 +28,13 @@ from bot.storage.lock import FileLock
 from bot.storage.migrations import HEAD
 from bot.storage.migrations.alembic_run import migrate
 from bot.storage.packed import Packed, Words, storable
-from bot.storage.schema import metadata, replicas
+from bot.storage.schema import PASSING, metadata
 
 _TOGETHER = 1_000  # rows a statement
 _WAIT = 10.0  # seconds until a server that does not answer is taken as not there
 _TROUBLE = (SQLAlchemyError, SqliteError, OSError)
 
-TABLES = [table for table in metadata.sorted_tables if table is not replicas]  # those tell of living processes
+TABLES = [table for table in metadata.sorted_tables if table not in PASSING]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ def _fill(new: sa.Connection, old: sa.Connection) -> list[Moved]:
 def _take(new: sa.Connection) -> None:
     """Have the database for this transaction alone; it must be empty of ours."""
     present = set(sa.inspect(new).get_table_names())
-    ours = [table for table in (*TABLES, replicas) if table.name in present]
+    ours = [table for table in (*TABLES, *PASSING) if table.name in present]
     if ours:
         new.execute(sa.text(f"LOCK TABLE {', '.join(table.name for table in ours)} IN ACCESS EXCLUSIVE MODE NOWAIT"))
     if any(new.execute(sa.select(sa.literal(1)).select_from(table).limit(1)).first() for table in ours):

@@ -31,6 +31,7 @@ from sqlalchemy import (
     text,
 )
 
+from bot.budgets import Part
 from bot.events import Author, File
 from bot.storage.packed import Packed, Words
 
@@ -55,6 +56,19 @@ replicas = Table(
     Column("id", String, primary_key=True),
     Column("until", Double, nullable=False),
 )
+
+buckets = Table(
+    "buckets",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("tokens", Double, nullable=False),
+    Column("updated", Double, nullable=False),
+    Column("rests_until", Double, nullable=False),
+    Column("factor", Double, nullable=False),
+    Column("parts", Packed(dict[str, Part]), nullable=False),
+)
+
+PASSING = (replicas, buckets)  # they tell of living processes
 
 conversations = Table(
     "conversations",

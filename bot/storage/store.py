@@ -16,6 +16,7 @@ from bot.ports import (
     Conversation,
     EarlierMessage,
     Edited,
+    Need,
     NewTurn,
     Outcome,
     Running,
@@ -23,6 +24,7 @@ from bot.ports import (
     SettingRow,
     Signal,
     SignalKind,
+    Slice,
     Spent,
     StoredMessage,
     TurnView,
@@ -30,6 +32,7 @@ from bot.ports import (
 from bot.storage import (
     addresses,
     answers,
+    budgets,
     corrections,
     forgetting,
     history,
@@ -45,6 +48,8 @@ from bot.storage import (
 from bot.storage.database import Db, Undo
 from bot.storage.seat import Seat
 
+_TOGETHER_TRADED = 1_000  # buckets in one transaction
+_TRADES_A_SWEEP = 100
 _TOGETHER = 20  # lanes that are taken over in one transaction, where others wait to take over too
 
 
@@ -57,6 +62,7 @@ class SqlStore:
         self._wall = wall
         self._me = secrets.token_hex(8)
         self._lease = 0.0
+        self._trades = 0
 
     # --- among other processes
 
@@ -214,6 +220,17 @@ class SqlStore:
             count += some
         await self._db.tx(forgetting.forget_settings, platform, workspace)
         return count
+
+    # --- writes shared with other processes
+
+    async def share(self, needs: Sequence[Need], ahead: float) -> Mapping[str, Slice]:
+        slices: dict[str, Slice] = {}
+        for begin in range(0, len(needs) if self.shared else 0, _TOGETHER_TRADED):
+            some = needs[begin : begin + _TOGETHER_TRADED]
+            sweeps = self._trades % _TRADES_A_SWEEP == 0
+            self._trades += 1
+            slices |= await self._db.tx(budgets.share, self._me, some, ahead, self._lease, sweeps)
+        return slices
 
     # --- health
 

@@ -21,6 +21,7 @@ from bot.ports import (
     EarlierMessage,
     Edited,
     Level,
+    Need,
     NewTurn,
     Outcome,
     Scope,
@@ -32,6 +33,7 @@ from bot.ports import (
     TurnState,
     Usage,
 )
+from bot.replies import Budget
 
 ANN = Author("U1", "Ann", admin=True)
 BOB = Author("U2", "Bob", AuthorKind.BOT, external=True)
@@ -802,6 +804,14 @@ class SettingsContract:
         await begin(house.store, asked("m2"))
         await accept(house.store, asked("m3"))
         assert await house.store.counts() == {"accepted": 3, "unsettled": 2, "messages": 4, "conversations": 1}
+
+    async def test_slices_of_writes_are_given_where_there_are_others_and_only_there(self, house: House) -> None:
+        await house.store.join(60.0)
+        needs = [Need(key, Budget("b", rate=1.0, burst=3, reserve=1), now=2.0) for key in ("k1", "k2")]
+        given = await house.store.share(needs, 6.0)
+        assert {key: slice_.tokens for key, slice_ in given.items()} == (
+            {"k1": 2.0, "k2": 2.0} if house.store.shared else {}
+        )
 
     async def test_a_check_leaves_nothing_behind(self, house: House) -> None:
         before = await house.store.counts()

@@ -229,6 +229,26 @@ async def test_a_setting_changed_in_another_process_counts_for_the_next_answer(t
                 pass
 
 
+async def test_processes_together_write_no_more_than_slack_allows(town: Town) -> None:
+    """More people ask at once than may be answered at once; each process would have believed the minute its own."""
+    crowd, text = 30, "One sentence after another, calmly. " * 12
+    town.llm.default = Script(text=text, rate=60)
+    async with town.replica("one", REPLICA_LEASE="15") as one, town.replica("two", REPLICA_LEASE="15") as two:
+        roots = []
+        for number in range(crowd):
+            town.hears((one, two)[number % 2])
+            roots.append(await town.asks(f"question {number}"))
+            await town.slack.settled()
+        await town.slack.until(lambda: all(map(town.replies, roots)), 2 * PATIENCE)
+        for root in roots:
+            await town.answered(root, text.strip())
+            assert len(town.replies(root)) == 1
+        told = [await process.outcomes(crowd // 2) for process in (one, two)]
+    assert told == [{"answered": crowd // 2}] * 2
+    assert [call.method for call in town.slack.calls if call.outcome == "ratelimited"] == []
+    assert town.slack.sins == []
+
+
 # --- the database away
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, inspect, text
 from bot.errors import ConfigurationError, StoreError
 from bot.storage.database import Db
 
-HEAD = "0002"
+HEAD = "0003"
 
 
 async def upgrade(db: Db) -> bool:
