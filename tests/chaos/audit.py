@@ -150,7 +150,7 @@ class Audit:
         """What is wrong with this text as the outcome of this question; "" when nothing is."""
         tokens = claimed(text)
         whole = squeezed(answer_to(tokens)) if tokens else ""
-        older = question.tokens[:-1] if question.raced else []
+        older = question.tokens[:-1] if question.may_read_older else []
         if last.outcome == Outcome.ANSWERED and not {question.token, *older} & set(tokens):
             return f"it is for {tokens}"
         match last.outcome:

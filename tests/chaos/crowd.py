@@ -26,7 +26,7 @@ _STORIES = {"alone": 30, "talk": 30, "rush": 12, "long": 4, "edited": 9, "delete
 class Question:
     """``token``: what its text holds now. ``sent``: its deliveries. Times of the emulator's clock, 0: never.
 
-    ``raced``: it was edited or deleted before the app had acknowledged it.
+    ``raced``: it was edited or deleted before the app had acknowledged it. ``told``: the delivery of its edit.
     """
 
     number: int
@@ -39,6 +39,12 @@ class Question:
     deleted_at: float = 0.0
     raced: bool = False
     tokens: list[str] = field(default_factory=list)
+    told: Delivery | None = None
+
+    @property
+    def may_read_older(self) -> bool:
+        """The app may not know of the edit, or have been told before it knew of the question."""
+        return self.raced or (self.told is not None and not self.told.acked)
 
     @property
     def accepted(self) -> bool:
@@ -218,6 +224,7 @@ class Crowd:
         question.token = token
         question.tokens.append(token)
         question.edited_at = self._slack.clock.now()
+        question.told = self._slack.deliveries.all[before]
         self.done["edited"] += 1
         await self._arrived(before)
 
