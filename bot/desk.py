@@ -72,6 +72,7 @@ from bot.version import VERSION
 log = structlog.get_logger("desk")
 
 _ROOMS_REMEMBERED = 20_000
+_COMMANDS_REMEMBERED = 1_000
 _ANSWERED = (TurnState.SHOWING, TurnState.SETTLED)
 _IGNORED = Receipt(accepted=False)
 _SIGNALS = {
@@ -124,6 +125,7 @@ class Bot:
             wall=wall,
         )
         self._ours: OrderedDict[str, int] = OrderedDict()
+        self._given: OrderedDict[str, None] = OrderedDict()  # commands written as messages
         self._draining = False
         self._receiving = 0
         self._quiet = asyncio.Event()  # set whenever the last event under way is taken
@@ -224,7 +226,8 @@ class Bot:
         if event.mentions_bot or event.direct or conversation is not None:
             invocation = parse_message(event.text, event.mentions_bot or event.direct)
             if invocation is not None and author.kind is AuthorKind.PERSON:
-                return await self._invoke(invocation, self._context(address, author, event.direct, event.id))
+                context = self._context(address, author, event.direct, event.id)
+                return await self._invoke_once(invocation, context, _event_key(address, event.id))
         preferences = await self._preferences.at(address, author, event.direct, opens=opens)
         let_in = self._access.lets_in(address, author)
         verdict = judge(
@@ -452,6 +455,19 @@ class Bot:
     async def _command(self, event: CommandGiven) -> Receipt:
         context = self._context(event.address, event.author, event.direct, event.id)
         return await self._invoke(parse_line(event.line), context)
+
+    async def _invoke_once(self, invocation: Invocation, context: CommandContext, key: str) -> Receipt:
+        """A command written as a message comes as often as the message does; here it is carried out once."""
+        if key in self._given:
+            return Receipt(False, duplicate=True)
+        self._given[key] = None
+        if len(self._given) > _COMMANDS_REMEMBERED:
+            self._given.popitem(last=False)
+        try:
+            return await self._invoke(invocation, context)
+        except StoreError:  # not taken: it comes again
+            self._given.pop(key, None)
+            raise
 
     async def _invoke(self, invocation: Invocation, context: CommandContext) -> Receipt:
         try:
