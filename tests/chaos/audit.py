@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from bot.ports import Outcome, TurnKind, TurnState
 from bot.storage.claims import mark_of
-from bot.turn import INTERRUPTED_NOTE, INTERRUPTED_TEXT, STOPPED_TEXT
+from bot.turn import INTERRUPTED_NOTE, INTERRUPTED_TEXT, STOPPED_LATE_TEXT, STOPPED_TEXT
 from tests.adapters.slack.conversing import is_final, markdown, under
 from tests.chaos.crowd import Question, Thread
 from tests.chaos.database import Turn
@@ -159,7 +159,9 @@ class Audit:
             case Outcome.CANCELLED:  # deleted after it had been answered, or while its last write was under way
                 return "" if question.deleted_at and text == whole else "it was cancelled, and stands"
             case Outcome.STOPPED:
-                said = text == STOPPED_TEXT or (self._is_begun(question, text) and "Stopped." in notes)
+                said = text in (STOPPED_TEXT, STOPPED_LATE_TEXT) or (
+                    self._is_begun(question, text) and "Stopped." in notes
+                )
                 return "nobody stopped it" if not thread.stopped else "" if said else "it does not say so"
             case Outcome.CUT:
                 said = self._is_begun(question, text) and bool(notes)
