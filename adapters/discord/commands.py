@@ -116,7 +116,8 @@ def line_of(data: Mapping[str, Any], commands: Sequence[Command]) -> str:
     """The line of the core's grammar: name, flag, arguments in their order."""
     name, given = _used(data)
     command = next((it for it in commands if it.name == name), None)
-    order = [argument.name for argument in command.arguments] if command else list(given)
+    order = [argument.name for argument in command.arguments] if command else []
+    order += [argument for argument in given if argument not in (*order, PLACE)]
     words = [str(given[argument]).strip() for argument in order if argument in given]
     flag = [f"--{given[PLACE]}"] if given.get(PLACE) in _PLACES and PLACE not in order else []
     return " ".join([name, *flag, *(word for word in words if word)])[:_LONGEST_LINE]

@@ -44,6 +44,9 @@ def test_a_used_command_is_a_line_of_the_grammar() -> None:
     assert line_of(used("set", value="0.2", key="temperature"), commands) == "set temperature 0.2"
     assert line_of(used("set", key="top_p", value="1", where="channel"), commands) == "set --channel top_p 1"
     assert line_of(used("ask", text="  What?  "), commands) == "ask What?"
+    assert line_of(used("model", model="gpt", where="me"), commands) == "model --me gpt", (
+        "registered by another version"
+    )
 
 
 def test_while_it_is_typed_a_line_ends_where_the_typing_is() -> None:

@@ -117,6 +117,10 @@ async def test_an_edited_question_is_answered_again_in_place(talk: Talk) -> None
         await talk.discord.resolves(root, "https://example.org")
         await talk.discord.edits("ada", root, talk.named("three and three"))
         assert await talk.answered(root, "New.") is first
+        await talk.discord.resolves(root, "https://example.com")  # it still says when it was edited
+        await talk.discord.pins(root)
+        await talk.discord.says("ada", talk.discord.general, "not for the bot")
+        await talk.settled()
         assert len(talk.llm.seen) == 2
         assert asked(talk.llm) == [("user", "Ada: three and three")]
 
