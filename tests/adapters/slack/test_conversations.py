@@ -305,6 +305,7 @@ async def test_commands_with_a_mark_in_front_work_in_threads_and_are_answered_to
         root = await talk.asks("hi")
         await talk.answered(root, "Hi.")
         await talk.slack.says("ada", talk.slack.general, "!set temperature 0.3", root.ts)
+        await talk.until(lambda: talk.slack.ephemerals("ada"))
         await talk.slack.says("ada", talk.slack.general, talk.named("!why"), root.ts)
         await talk.until(lambda: len(talk.slack.ephemerals("ada")) >= 2)
         await talk.settled()
