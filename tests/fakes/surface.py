@@ -16,7 +16,7 @@ from bot.ports import EarlierMessage, Source, Surface
 from bot.replies import Budget, Dialect, Notice, Reply, Status, Toll, Way, Write
 from bot.reply.measure import code_points
 
-PLENTY = Budget("plenty", rate=1_000.0, burst=1_000, reserve=1)
+PLENTY = Budget("plenty", rate=1_000.0, burst=1_000, reserve=1, private=True)
 
 
 def fake_dialect(limit: int = 2_000, spacing: float = 1.0, live: bool = True) -> Dialect:

@@ -1,4 +1,8 @@
-"""What a turn asks of the database: a dozen statements, however long the answer streams."""
+"""What a turn asks of the database: a dozen statements, however long the answer streams.
+
+Trades for writes that processes share go by time and not by turn (``tests/bot/test_budgets.py`` counts them); this
+platform is in the process, and nobody shares it.
+"""
 
 from __future__ import annotations
 
