@@ -453,10 +453,15 @@ async def test_a_connection_that_is_closed_for_good_later_ends_the_process_with_
     discord: Discord, llm: LlmEmulator, tmp_path: Path
 ) -> None:
     running = await process(Talk(discord, llm, tmp_path / "data"))
-    await discord.connected()
-    discord.gateway.refuses = 4004
-    discord.drop()
-    output, _ = await asyncio.wait_for(running.communicate(), 30)
+    try:
+        await discord.connected()
+        discord.gateway.refuses = 4004
+        discord.drop()
+        output, _ = await asyncio.wait_for(running.communicate(), 30)
+    finally:
+        if running.returncode is None:
+            running.kill()
+            await running.wait()
     assert running.returncode == 2
     assert b"DISCORD_TOKEN: Discord refuses it. On the application's page Bot choose Reset Token" in output
 
