@@ -8,7 +8,6 @@ part whose post may have been carried out is looked for by its mark before it is
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,19 +16,16 @@ from adapters.slack.calls import Calls, Lost, Refused
 from adapters.slack.controls import blocks_under, content, metadata, notice_content
 from adapters.slack.dialect import APPEND, POST, SLACK, START, STOP, UPDATE, hold_back, way
 from adapters.slack.directory import Directory
-from adapters.slack.inbound import seconds
 from adapters.slack.search import Search
 from adapters.slack.signs import Signs
 from adapters.slack.stream import Over, Stream, Streams
 from bot.errors import Gone, Unsent
 from bot.replies import Notice, Phase, Reply, Status, Way, Write
 
-_MAY_STREAM_STILL = 600.0  # seconds; an older message of an earlier run cannot be an open stream any more
-
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What the surfaces of one workspace share. ``wall``: Unix seconds.
+    """What the surfaces of one workspace share.
 
     ``stopped`` is told when Slack says that a person stopped a reply, which its event may say later or never.
     """
@@ -42,7 +38,6 @@ class Stage:
     native: bool
     echoes: Callable[[], None] = lambda: None
     stopped: Callable[[Reply], object] = lambda reply: None
-    wall: Callable[[], float] = time.time
 
 
 class SlackSurface:
@@ -214,11 +209,9 @@ class SlackSurface:
 
     async def _end_inherited(self, ts: str) -> None:
         """A message that an earlier run of this turn began may be an open stream, which cannot be edited."""
-        if ts not in self._inherited:
-            return
-        if self._stage.wall() - seconds(ts) < _MAY_STREAM_STILL:
+        if ts in self._inherited:
             await self._stage.streams.end_message(self._channel, ts)
-        self._inherited.discard(ts)
+            self._inherited.discard(ts)
 
     async def _with_blocks_or_without(self, send: Callable[[dict[str, Any]], Any], write: Write, text: str) -> str:
         """Slack may refuse blocks for reasons it does not publish; the words are worth more than the buttons."""

@@ -11,13 +11,14 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from tests.bench import crowd, discord, latency, memory, processor, slack, start
+from tests.bench import crowd, discord, durability, latency, memory, processor, slack, start
 from tests.bench.figures import Figure, machine, table
 
 MEASURES: dict[str, Callable[[], list[Figure]]] = {
     "latency": latency.measure,
     "processor": processor.measure,
     "crowd": crowd.measure,
+    "durability": durability.measure,
     "memory": memory.measure,
     "start": start.measure,
     "slack": slack.measure,
@@ -25,7 +26,7 @@ MEASURES: dict[str, Callable[[], list[Figure]]] = {
 }
 PLATFORMS = ("slack", "discord")  # take minutes each, most of them waiting for rate limits: only when they are named
 
-_LONGEST = 240.0  # seconds for everything
+_LONGEST = 480.0  # seconds for everything
 
 
 def main() -> int:
