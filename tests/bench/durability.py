@@ -33,7 +33,7 @@ def measure() -> list[Figure]:
     found = _of("SQLite", "", accepted=80)
     with durable_server() as server:
         found += _of("PostgreSQL", new_database(server, "one"), accepted=120)
-        found += _together(new_database(server, "both"))
+        found += _together(new_database(server, "pair"))
     return found
 
 
