@@ -235,7 +235,7 @@ class Turns:
             surface, self._pacing, reply.mark, parts=reply.parts, on_parts=keep, fence=fence, metrics=self._metrics
         )
         kept = reply.parts if claim is None else claim.parts
-        stage = Stage(surface, delivery, StatusLine(surface, inherited=reply.resumed), kept)
+        stage = Stage(surface, delivery, StatusLine(surface, reply.resumed, fence), kept)
         return stage
 
     async def _keep_parts(self, claim: Claim, stage: Stage) -> None:

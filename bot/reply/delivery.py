@@ -149,8 +149,8 @@ class Delivery:
         patient_until = self._clock() + PATIENCE
         self._failures = 0
         while True:
-            self._check_fence()
             try:
+                self._check_fence()
                 await self._surface.close(0)
                 return
             except SlowDown as refusal:

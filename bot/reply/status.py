@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 
 from bot.errors import ParleyError
 from bot.ports import Surface
@@ -19,11 +20,11 @@ class StatusLine:
     """``set`` returns at once, with the task that is done when the newest status was sent.
 
     ``clear`` returns when the sign is gone, or goes on behind when that takes long. ``inherited``: an earlier run of
-    the turn may have set one. ``leave``: the sign is another process's now.
+    the turn may have set one. ``leave``: the sign is another process's now. ``fence``: asked before a sign is set.
     """
 
-    def __init__(self, surface: Surface, inherited: bool = False) -> None:
-        self._surface, self._inherited = surface, inherited
+    def __init__(self, surface: Surface, inherited: bool = False, fence: Callable[[], bool] = lambda: True) -> None:
+        self._surface, self._inherited, self._fence = surface, inherited, fence
         self._wanted: Status | None = None
         self._sent: Status | None = None
         self._sending: asyncio.Task[None] | None = None
@@ -47,5 +48,6 @@ class StatusLine:
         while self._wanted != self._sent and self._wanted is not None:
             status = self._wanted
             with contextlib.suppress(ParleyError):
-                await self._surface.status(status)
+                if status.phase in (Phase.DONE, Phase.LEFT) or self._fence():
+                    await self._surface.status(status)
             self._sent = status

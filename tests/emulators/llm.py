@@ -378,6 +378,8 @@ class _Packets:
             await asyncio.sleep(0.001)
         await asyncio.sleep(0.02)
         sock = self._writer.get_extra_info("socket")
+        if sock is None:  # the client was faster
+            return
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._writer.transport.abort()
 

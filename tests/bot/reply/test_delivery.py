@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pytest
 from hypothesis import given
@@ -356,3 +356,21 @@ async def test_a_delta_costs_microseconds() -> None:
     for stage in stages:
         await stage.delivery.abandon()
     assert spent / (20 * 500) < 100e-6  # a few microseconds; the bound is for slow machines
+
+
+@virtual_time
+async def test_what_is_to_be_removed_waits_for_the_word_that_it_may_be() -> None:
+    stage = Stage()
+    await stage.stream(["Some text."])
+    answers: Iterator[Unsent | bool] = iter([Unsent("no word from the database"), Unsent("still none"), True])
+
+    def may_write() -> bool:
+        answer = next(answers)
+        if isinstance(answer, Unsent):
+            raise answer
+        return answer
+
+    delivery = Delivery(stage.surface, stage.pacing, "m1", parts=stage.delivery.ids, fence=may_write)
+    await stage.delivery.abandon()
+    await delivery.remove()
+    assert stage.surface.texts == []
