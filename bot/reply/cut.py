@@ -151,6 +151,7 @@ class _Cutter:
             return None
         quote = _QUOTE.match(self._text, line.start) if not at_border else None
         head = (quote.group() if quote is not None else "") + openers(marks)
+        head = head if self._is_light(head) else ""
         table = line.table if at_border and self._is_light(line.table) else ""
         return Cut(end, closers(marks), head, table=table)
 

@@ -33,6 +33,7 @@ def as_joined(text: str) -> str:
 @example("|a|b|\n|-|-|\n" + "|" * 200, 64, code_points, True)
 @example(" " * 500, 64, code_points, True)
 @example("e" + "\u0301" * 300, 64, utf8_bytes, True)
+@example(">" * 61 + "\U0001f600" * 20, 64, utf8_bytes, True)
 def test_splitting_loses_nothing_and_every_part_fits(text: str, limit: int, weigh: Weigh, whole: bool) -> None:
     draft = drafted([text], limit, weigh, whole)
     assert rebuild(draft.sealed, draft.trail) == text
@@ -41,6 +42,8 @@ def test_splitting_loses_nothing_and_every_part_fits(text: str, limit: int, weig
 
 
 @given(texts, st.integers(64, 400), st.sampled_from(WEIGHS), st.integers(0, 500))
+@example(">" * 64 + " ", 64, utf8_bytes, 1)
+@example(">" * 63 + "\U0001f600" * 9, 64, utf8_bytes, 1)
 def test_the_last_part_leaves_the_room_that_is_wanted_and_still_nothing_is_lost(
     text: str, limit: int, weigh: Weigh, room: int
 ) -> None:
@@ -49,7 +52,9 @@ def test_the_last_part_leaves_the_room_that_is_wanted_and_still_nothing_is_lost(
     draft.finish(room=room)
     assert rebuild(draft.sealed, draft.trail) == as_joined(text)
     assert all(weigh(part.text) <= limit for part in draft.sealed)
-    assert all(weigh(part.text) <= limit - min(room, limit // 2) for part in draft.sealed[-1:])
+    # It cannot where it was full before white space came, or where it opens with what has to be repeated.
+    lasts = [] if draft.trail else [part for part in draft.sealed[-1:] if not part.head]
+    assert all(weigh(part.text) <= limit - min(room, limit // 2) for part in lasts)
 
 
 @given(texts, st.lists(st.integers(1, 30)), st.integers(64, 300))
