@@ -2,7 +2,8 @@
 
 Discord reads a Markdown of its own: no tables, images, rules, deep headings, nested quotes or task lists; ``__x__``
 underlines, ``||x||`` hides, ``-# x`` is small print. Rendering turns the model's Markdown into what looks as meant, and
-leaves code as it is. Budgets stay within the five writes in five seconds that are granted to a channel.
+leaves code as it is. Budgets stay within the five writes in five seconds that are granted to a channel, which belongs
+to the one process that has its shard; what all processes write together counts for the token.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ HARD_LIMIT = 2_000
 PART_LIMIT = HARD_LIMIT
 
 GLOBAL_KEY = "discord:global"
-CREATE = Budget("create", rate=0.95, burst=1, reserve=0)
-EDIT = Budget("edit", rate=0.6, burst=2, reserve=1)
-OLD_EDIT = Budget("edit of an old message", rate=0.4, burst=1, reserve=0)
+CREATE = Budget("create", rate=0.95, burst=1, reserve=0, private=True)
+EDIT = Budget("edit", rate=0.6, burst=2, reserve=1, private=True)
+OLD_EDIT = Budget("edit of an old message", rate=0.4, burst=1, reserve=0, private=True)
 HOOK = Budget("interaction", rate=1.5, burst=3, reserve=1, private=True)
 GLOBAL = Budget("everything", rate=22, burst=20, reserve=5)
 

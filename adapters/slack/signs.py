@@ -69,15 +69,14 @@ class Signs:
             sign.has_text = True
 
     async def clear(self, channel: str, thread: str, owner: str, direct: bool = False, idle: bool = False) -> None:
-        """Also where another process has set it. ``idle``: a finished stream has cleared it already."""
+        """Also where another process has set it. ``idle``: a finished stream has ended the session already, whose calls
+        are few; the line is cleared all the same, for what Slack does by itself is not promised."""
         sign = self._set.get((channel, thread))
         if sign is not None and sign.owner != owner:  # the next turn has begun
             return
         self._set.pop((channel, thread), None)
-        if idle:
-            return
         await self._insist(_STATUS, channel, thread, "")
-        if sign.has_session if sign is not None else self._agent and direct:
+        if not idle and (sign.has_session if sign is not None else self._agent and direct):
             await self._insist(_SESSION, channel, thread, "active")
 
     def forget(self, channel: str, thread: str, owner: str) -> None:
