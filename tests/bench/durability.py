@@ -8,7 +8,7 @@ import itertools
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +22,7 @@ from tests.bench.postgresql import durable_server, new_database
 from tests.bench.provider import provider
 from tests.bench.room import FakeRoom, bot
 from tests.bench.subject import apart
+from tests.postgres import Server
 
 _RATE, _SECONDS = 20.0, 10.0
 _AT_ONCE = 32
@@ -33,7 +34,7 @@ def measure() -> list[Figure]:
     found = _of("SQLite", "", accepted=80)
     with durable_server() as server:
         found += _of("PostgreSQL", new_database(server, "one"), accepted=120)
-        found += _together(new_database(server, "pair"))
+        found += _together(server)
     return found
 
 
@@ -61,25 +62,32 @@ def _of(engine: str, url: str, accepted: int) -> list[Figure]:
     ]
 
 
-def _together(url: str) -> list[Figure]:
-    """Two processes on one database. The provider, the database and both share the cores here, so what counts is how
+def _together(server: Server) -> list[Figure]:
+    """Two processes on one database, compared with two that have a database each: in both cases providers, servers and
+    the other process keep the same cores busy, so the difference is what working together costs. What counts is how
     many turns a second of a process's own processor carries."""
-    alone = apart("durability:carry", url=url, first=100_000)
-    with ThreadPoolExecutor(2) as pool:
-        given = [{"url": url, "first": first} for first in (200_000, 300_000)]
-        both = list(pool.map(lambda it: apart("durability:carry", **it), given))
-    gained = sum(alone["cpu"] / one["cpu"] for one in both)
+    one = new_database(server, "together")
+    alone = _beside_each_other([new_database(server, "left"), new_database(server, "right")])
+    both = _beside_each_other([one, one])
+    cost = sum(found["cpu"] for found in alone) / 2
+    gained = sum(cost / found["cpu"] for found in both)
     return [
         Figure(
-            "PostgreSQL: one process ÷ two, by turns for each second of their processor time",
+            "PostgreSQL: one process ÷ two on its database, by turns for each second of their processor time",
             1 / gained,
             "",
             1 / 1.7,
-            f"two carry {gained:.2f} times as many; {alone['cpu']:.1f} ms a turn, then "
-            f"{both[0]['cpu']:.1f} and {both[1]['cpu']:.1f}; {alone['rate']:.0f} turns/s, then "
-            f"{both[0]['rate'] + both[1]['rate']:.0f}, with providers and database on the same cores",
+            f"two carry {gained:.2f} times as many; {cost:.1f} ms a turn with a database each, "
+            f"{both[0]['cpu']:.1f} and {both[1]['cpu']:.1f} on one; {sum(found['rate'] for found in alone):.0f} and "
+            f"{sum(found['rate'] for found in both):.0f} turns/s, all cores used up by them, providers and servers",
         )
     ]
+
+
+def _beside_each_other(urls: Sequence[str]) -> list[dict[str, float]]:
+    with ThreadPoolExecutor(len(urls)) as pool:
+        given = [{"url": url, "first": 100_000 * number} for number, url in enumerate(urls, 2)]
+        return list(pool.map(lambda it: apart("durability:carry", **it), given))
 
 
 async def twenty_a_second(folder: Path, url: str) -> dict[str, float]:

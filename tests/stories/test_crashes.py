@@ -28,6 +28,7 @@ from tests.stories.rooms import SURFACES, DiscordRoom, Room, Said, SlackRoom, be
 WHOLE = "The whole answer, from its **first** word to its last. " * 12
 LONG = "One sentence after another, calmly. " * 60
 SLOW = Script(text=LONG, rate=60)
+SOME = 150  # characters: by then the web room has kept the message itself
 Start = Callable[..., AbstractAsyncContextManager[Process]]
 
 # Points of an ordinary turn: may the model have to be asked a second time?
@@ -147,7 +148,7 @@ async def test_killed_while_it_streams_the_same_message_is_completed(
     llm.default = Script(text=WHOLE)
     async with start() as process, room.serving(process):
         await room.asks("tell me")
-        (begun,) = await begins(room, "tell me", 80)
+        (begun,) = await begins(room, "tell me", SOME)
         await died(process, signal.SIGKILL)
     async with start() as process, room.serving(process):
         (reply,) = await ends(room, "tell me", reads(WHOLE))
@@ -272,7 +273,7 @@ async def test_a_stop_that_was_kept_before_the_crash_counts_after_it(
     llm.scripts.append(SLOW)
     async with start() as process, room.serving(process):
         await room.asks("tell me")
-        (begun,) = await begins(room, "tell me", 80)
+        (begun,) = await begins(room, "tell me", SOME)
         await died(process, signal.SIGKILL)
     await changes(database_url, tmp_path, stop=True)
     async with start() as process, room.serving(process):
@@ -290,7 +291,7 @@ async def test_killed_while_it_is_stopped_the_answer_does_not_come_after_all(
     llm.scripts.append(SLOW)
     async with start(point) as process, room.serving(process):
         await room.asks("tell me")
-        (begun,) = await begins(room, "tell me", 80)
+        (begun,) = await begins(room, "tell me", SOME)
         await room.says("stop", under="tell me")
         await died(process)
     async with start() as process, room.serving(process):
@@ -329,7 +330,7 @@ async def test_a_turn_that_died_three_times_ends_with_an_explanation_in_its_mess
     llm.default = Script(text=WHOLE)
     async with start() as process, room.serving(process):
         await room.asks("tell me")
-        (begun,) = await begins(room, "tell me", 80)
+        (begun,) = await begins(room, "tell me", SOME)
         await died(process, signal.SIGKILL)
     await changes(database_url, tmp_path, attempts=ATTEMPTS)
     async with start() as process, room.serving(process):

@@ -364,7 +364,7 @@ async def test_a_person_who_pressed_stop_just_before_the_crash_does_not_get_the_
     llm.default = SLOW
     async with start() as process, person(process) as ana:
         root = await ana.says("@Parley tell me")
-        await ana.begins(root)
+        await ana.begins(root, SOME)
         await process.end()
     store, _ = await open_store(database_url, tmp_path)
     view = await store.newest_turn(Address("web", "local", "general", root["id"]))
