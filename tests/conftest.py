@@ -33,6 +33,14 @@ for name in list(os.environ):  # before any test module makes a client of its ow
         del os.environ[name]
 
 
+_LONGEST = ("test_chaos.py", "test_deploys.py", "test_replicas.py", "test_crashes.py", "test_recovery.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first: at the end no worker is busy with it while the others have nothing to do."""
+    items.sort(key=lambda item: _LONGEST.index(item.path.name) if item.path.name in _LONGEST else len(_LONGEST))
+
+
 @pytest.fixture
 def empty_folder(tmp_path: os.PathLike[str], monkeypatch: pytest.MonkeyPatch) -> os.PathLike[str]:
     """The working directory is a new one: no ``.env``, no ``data``."""

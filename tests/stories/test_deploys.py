@@ -225,14 +225,15 @@ async def test_each_shard_of_discord_can_be_restarted_by_itself_and_nothing_said
         assert discord.sins == []
 
 
-@pytest.mark.parametrize("seconds", [3_600, -3_600])
-async def test_a_process_whose_clock_is_an_hour_off_neither_steals_nor_loses(
-    seconds: int, tmp_path: Path, llm: LlmEmulator, postgresql: Server
+async def test_processes_whose_clocks_are_an_hour_off_neither_steal_nor_lose(
+    tmp_path: Path, llm: LlmEmulator, postgresql: Server
 ) -> None:
     async with Slack() as slack, postgresql.database() as url:
         given = variables(llm, url, **slack.environment()) | {"REPLICA_LEASE": "3"}
-        right = Seat(tmp_path / "right", given)
-        wrong = Seat(tmp_path / "wrong", given, ("-c", SKEWED.format(seconds=seconds)))
+        behind, ahead = (
+            Seat(tmp_path / name, given, ("-c", SKEWED.format(seconds=seconds)))
+            for name, seconds in (("behind", -3_600), ("ahead", 3_600))
+        )
 
         async def asks(text: str) -> Message:
             return await slack.says("ada", slack.general, f"<@{slack.bot.id}> {text}")
@@ -245,29 +246,29 @@ async def test_a_process_whose_clock_is_an_hour_off_neither_steals_nor_loses(
             await slack.until(done, PATIENCE)
             return slack.replies(slack.general, root.ts)[0]
 
-        # Longer than two leases: whoever goes by the wrong clock would take it over, or give it up.
+        # Longer than two leases: whoever goes by its own clock would take it over, or give it up.
         llm.default = Script(text=LONG, rate=15)
-        async with seats(right):
-            taken_right = await asks("to the right one")
-            await slack.until(lambda: slack.replies(slack.general, taken_right.ts), PATIENCE)
-            async with seats(wrong):
-                await is_answered(taken_right, LONG.strip())
+        async with seats(behind):
+            first = await asks("to the one behind")
+            await slack.until(lambda: slack.replies(slack.general, first.ts), PATIENCE)
+            async with seats(ahead):
+                await is_answered(first, LONG.strip())
                 assert len(llm.seen) == 1
-        async with seats(wrong):
-            taken_wrong = await asks("to the wrong one")
-            await slack.until(lambda: slack.replies(slack.general, taken_wrong.ts), PATIENCE)
-            async with seats(right):
-                await is_answered(taken_wrong, LONG.strip())
+        async with seats(ahead):
+            second = await asks("to the one ahead")
+            await slack.until(lambda: slack.replies(slack.general, second.ts), PATIENCE)
+            async with seats(behind):
+                await is_answered(second, LONG.strip())
                 assert len(llm.seen) == 2
         # And what a dead process leaves, it takes over, in the same message.
         llm.default = Script(text=LONG, rate=2)
-        async with seats(right):
+        async with seats(behind):
             left = await asks("to one that dies")
             await slack.until(lambda: slack.replies(slack.general, left.ts), PATIENCE)
             (begun,) = slack.replies(slack.general, left.ts)
-            async with seats(wrong):
-                assert right.now is not None
-                await right.now.end(signal.SIGKILL)
+            async with seats(ahead):
+                assert behind.now is not None
+                await behind.now.end(signal.SIGKILL)
                 llm.default = Script(text="Taken over.")
                 assert (await is_answered(left, "Taken over.")).ts == begun.ts
         assert slack.sins == []
