@@ -22,6 +22,8 @@ from bot.ports import Claim, TurnKind
 SECRETS = ("xoxb-1234-secret", "gsk_topsecret", "our merger is on Friday", "Alice Liddell")
 METHODS = {"debug", "info", "warning", "error", "exception", "critical"}
 
+LIBRARIES = ("discord", "slack_bolt", "slack_sdk")
+
 Lines = Callable[[], list[dict[str, Any]]]
 
 
@@ -30,6 +32,10 @@ def lines() -> Iterator[Lines]:
     """Everything is logged, as JSON; the call gives what was logged so far."""
     root = logging.getLogger()
     before, level = list(root.handlers), root.level
+    loggers = [logging.getLogger(name) for name in LIBRARIES]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:  # an adapter that was open before has made some of them silent
+        logger.setLevel(logging.NOTSET)
     stream = io.StringIO()
     start_logging("debug", "json", stream)
     yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
@@ -37,6 +43,8 @@ def lines() -> Iterator[Lines]:
     logging.captureWarnings(False)
     root.handlers[:] = before
     root.setLevel(level)
+    for logger, former in zip(loggers, levels, strict=True):
+        logger.setLevel(former)
 
 
 def assert_nothing_leaked(logged: list[dict[str, Any]]) -> None:
