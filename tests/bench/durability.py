@@ -67,7 +67,7 @@ def _together(server: Server) -> list[Figure]:
     the other process keep the same cores busy, so the difference is what working together costs. What counts is how
     many turns a second of a process's own processor carries."""
     one = new_database(server, "together")
-    alone = _beside_each_other([new_database(server, "left"), new_database(server, "right")])
+    alone = _beside_each_other([new_database(server, "one_side"), new_database(server, "other_side")])
     both = _beside_each_other([one, one])
     cost = sum(found["cpu"] for found in alone) / 2
     gained = sum(cost / found["cpu"] for found in both)
