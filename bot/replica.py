@@ -81,8 +81,10 @@ class Replica:
 
     async def leave(self) -> None:
         """Let go of every lane that is left; others take over at once. The lanes' tasks have ended before."""
-        tasks, self._tasks = self._tasks, []
-        tasks += [] if self._beating is None else [self._beating]  # type: ignore[list-item]  # only its end matters
+        tasks: list[asyncio.Task[Any]] = [*self._tasks]
+        if self._beating is not None:
+            tasks.append(self._beating)
+        self._tasks.clear()
         for task in tasks:
             task.cancel()
         if tasks:

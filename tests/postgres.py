@@ -27,7 +27,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import asyncpg  # type: ignore[import-untyped]  # it comes without types
+import asyncpg
 
 USER = "parley"
 _TEMPLATE = "parley_template"

@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-import asyncpg  # type: ignore[import-untyped]  # it comes without types
+import asyncpg
 import pytest
 
 from tests.postgres import _ENVIRONMENT, Cluster, Server, _demoted, copied_programs, shared_server

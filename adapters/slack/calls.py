@@ -152,11 +152,8 @@ class Calls:
     async def insist(self, method: str, wanted: Callable[[], bool], **arguments: Any) -> bool:
         """A call that does no harm when it is repeated, and has to be carried out in the end: tried for a while, as
         long as it is ``wanted``; whether it was. Never raises ``SurfaceError``."""
-        key, until, pause = (
-            bucket(method, self.team, str(arguments.get("channel", ""))),
-            time.monotonic() + _INSISTING,
-            0.5,
-        )
+        key, pause = bucket(method, self.team, str(arguments.get("channel", ""))), 0.5
+        until = time.monotonic() + _INSISTING
         while wanted():
             rest = self._rests.get(key, 0.0) - time.monotonic()
             if rest <= 0:

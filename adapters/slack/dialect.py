@@ -55,10 +55,10 @@ def escape(text: str) -> str:
 def notification(text: str) -> str:
     """The words of a reply for notifications and screen readers, which read no blocks: all of it where it fits."""
     words = escape(text.strip())
-    if len(words.encode(errors="replace")) > _NOTIFICATION:
-        head = words.encode(errors="replace")[: _NOTIFICATION - 3].decode(errors="ignore")
-        words = _UNFINISHED_WORD.sub("", head) + "…"
-    return words or "…"
+    if weigh(words) <= _NOTIFICATION:
+        return words or "…"
+    head = words.encode(errors="replace")[: _NOTIFICATION - len("…".encode())].decode(errors="ignore")
+    return _UNFINISHED_WORD.sub("", head) + "…"
 
 
 def way(name: str, team: str, channel: str, *budgets: Budget) -> Way:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar, TypeVarTuple
 
-import asyncpg  # type: ignore[import-untyped]  # it has no types
+import asyncpg
 from sqlalchemy import URL, Connection, event
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import asyncpg  # type: ignore[import-untyped]  # it comes without types
+import asyncpg
 
 from bot.events import Address, Author
 from bot.ports import NewTurn, TurnKind

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Iterator
 
-import asyncpg  # type: ignore[import-untyped]  # it comes without types
+import asyncpg
 
 from tests.postgres import Cluster, Server
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Protocol
 
-import asyncpg  # type: ignore[import-untyped]  # it comes without types
+import asyncpg
 from slack_sdk.oauth.installation_store import Installation
 
 from adapters.slack.installations import Installations

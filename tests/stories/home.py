@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
+from websockets.typing import Origin
 
 from bot.config import Config
 from bot.ports import Completions
@@ -149,7 +150,7 @@ class Person:
     async def watch(self) -> None:
         """Keep the tab up to date; runs until cancelled."""
         address = self.url.replace("http://", "ws://") + f"/ws?person={self.id}"
-        async with connect(address, origin=self.url, proxy=None) as socket:  # type: ignore[arg-type]  # a plain string
+        async with connect(address, origin=Origin(self.url), proxy=None) as socket:
             self._socket = socket
             async for frame in socket:
                 event = json.loads(frame)

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 from websockets.asyncio.client import connect
+from websockets.typing import Origin
 
 from bot.wiring import House
 from tests.emulators.llm import LlmEmulator, Script
@@ -110,7 +111,7 @@ async def test_a_tab_that_does_not_read_holds_up_neither_the_answer_nor_the_othe
 ) -> None:
     llm.default = Script(text="x" * 60_000)
     address = opened.url.replace("http://", "ws://") + "/ws?person=sleeper"
-    async with connect(address, origin=opened.url, proxy=None, max_queue=1) as sleeper:  # type: ignore[arg-type]  # a plain string
+    async with connect(address, origin=Origin(opened.url), proxy=None, max_queue=1) as sleeper:
         root = await ana.says("@Parley flood")
         await ana.until(lambda: [m for m in ana.replies(root) if m["controls"] and m["controls"]["regenerate"]])
         assert sum(len(m["text"]) for m in ana.replies(root)) == 60_000

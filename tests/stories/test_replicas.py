@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import asyncpg  # type: ignore[import-untyped]  # it comes without types
+import asyncpg
 import pytest
 import pytest_asyncio
 

@@ -219,7 +219,7 @@ async def test_what_was_missed_is_not_forgotten_over_what_comes_right_after_the_
         welcome(session)
         talk.discord.release()  # nothing lies between the welcome and this
 
-    talk.discord.gateway._welcome = welcomed  # type: ignore[method-assign]
+    talk.discord.gateway._welcome = welcomed  # type: ignore[method-assign]  # the moment of the welcome
     async with talk.bot():
         await talk.answered(fresh, talk.llm.default.text)
         await talk.answered(missed, talk.llm.default.text)

@@ -134,7 +134,7 @@ async def test_a_file_that_a_bot_works_on_is_not_moved(source: Path, target: str
 
 
 async def test_a_server_whose_tables_somebody_works_on_is_not_filled(source: Path, postgresql: Server) -> None:
-    import asyncpg  # type: ignore[import-untyped]  # it comes without types
+    import asyncpg
 
     async with postgresql.database() as target:
         somebody = await asyncpg.connect(target)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
-import asyncpg  # type: ignore[import-untyped]  # it comes without types
+import asyncpg
 import pytest
 from sqlalchemy import text
 
