@@ -9,11 +9,14 @@ import os
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+
+from tests.emulators.llm import LlmEmulator
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 90.0  # seconds for a process to start, to end or to get something done
@@ -86,6 +89,26 @@ async def _start(
         cwd=folder, env=environment, preexec_fn=ordinary,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
+
+
+Start = Callable[..., AbstractAsyncContextManager["Process"]]
+
+
+def starting(folder: Path, llm: LlmEmulator, database_url: str, *dying: str, **always: str) -> Start:
+    """Starts the bot on this folder each time; given where, with ``dying`` (Python's arguments), which dies there."""
+
+    def one(where: str = "", **variables: str) -> AbstractAsyncContextManager[Process]:
+        given = {
+            "GROQ_API_KEY": llm.key,
+            "LLM_BASE_URL": llm.url,
+            "DATA_DIR": str(folder),
+            "DATABASE_URL": database_url,
+            **always,
+            **variables,
+        }
+        return running(folder, *((*dying, where) if where else ()), **given)
+
+    return one
 
 
 async def ended(folder: Path, **variables: str) -> Ended:

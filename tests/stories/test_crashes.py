@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +21,13 @@ from bot.turn import ATTEMPTS, INTERRUPTED_TEXT, STOPPED_LATE_TEXT
 from tests.emulators.llm import LlmEmulator, Script
 from tests.stories.crashing import POINTS
 from tests.stories.parts import rejoined
-from tests.stories.process import Process, running
+from tests.stories.process import Process, Start, starting
 from tests.stories.rooms import SURFACES, DiscordRoom, Room, Said, SlackRoom, begins, ends, room_of, until
 
 WHOLE = "The whole answer, from its **first** word to its last. " * 12
 LONG = "One sentence after another, calmly. " * 60
 SLOW = Script(text=LONG, rate=60)
 SOME = 150  # characters: by then the web room has kept the message itself
-Start = Callable[..., AbstractAsyncContextManager[Process]]
 
 # Points of an ordinary turn: may the model have to be asked a second time?
 ASKED_ONCE = ("answer stored", "last write made", "turn settled")
@@ -61,21 +59,7 @@ async def room(surface: str) -> AsyncIterator[Room]:
 
 @pytest.fixture
 def start(tmp_path: Path, llm: LlmEmulator, database_url: str, room: Room) -> Start:
-    """Starts the bot on the same folder each time; with a point, one that dies there."""
-
-    def one(point: str = "", **variables: str) -> AbstractAsyncContextManager[Process]:
-        program = ("-m", "tests.stories.crashing", point) if point else ()
-        given = {
-            "GROQ_API_KEY": llm.key,
-            "LLM_BASE_URL": llm.url,
-            "DATA_DIR": str(tmp_path),
-            "DATABASE_URL": database_url,
-            **room.variables,
-            **variables,
-        }
-        return running(tmp_path, *program, **given)
-
-    return one
+    return starting(tmp_path, llm, database_url, "-m", "tests.stories.crashing", **room.variables)
 
 
 def reads(text: str) -> Callable[[list[Said]], bool]:

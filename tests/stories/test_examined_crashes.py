@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +15,11 @@ import pytest
 
 from tests.emulators.llm import LlmEmulator, Script
 from tests.stories.home import BOTH, PATIENCE, Person, person
-from tests.stories.process import Process, running
+from tests.stories.process import Start, starting
 
 ENGINES = BOTH
 LONG = "One sentence after another, calmly. " * 40
 SLOW = Script(text=LONG, rate=20)
-Start = Callable[..., AbstractAsyncContextManager[Process]]
 
 # The bot with a cable to pull in the middle of one of the store's doings, given the arguments it is called with.
 CABLE = """
@@ -40,27 +37,14 @@ def pull(name, at_the_end, when):
         return found if at_the_end else await whole(self, *arguments)
     setattr(SqlStore, name, cut)
 
-{pull}
+exec(sys.argv[1])
 sys.exit(main(["run"]))
 """
 
 
 @pytest.fixture
 def start(tmp_path: Path, llm: LlmEmulator, database_url: str) -> Start:
-    """Starts the bot on the same folder each time; with ``pull``, one that dies as it says."""
-
-    def one(pull: str = "", **variables: str) -> AbstractAsyncContextManager[Process]:
-        program = ("-c", CABLE.format(pull=pull)) if pull else ()
-        given = {
-            "GROQ_API_KEY": llm.key,
-            "LLM_BASE_URL": llm.url,
-            "DATA_DIR": str(tmp_path),
-            "DATABASE_URL": database_url,
-            **variables,
-        }
-        return running(tmp_path, *program, **given)
-
-    return one
+    return starting(tmp_path, llm, database_url, "-c", CABLE)
 
 
 async def tries(doing: Any) -> None:

@@ -9,7 +9,6 @@ import asyncio
 import json
 import signal
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from bot.storage import SqlShelf, open_store
 from bot.turn import STOPPED_LATE_TEXT
 from tests.emulators.llm import LlmEmulator, Script
 from tests.stories.home import BOTH, PATIENCE, Person, person
-from tests.stories.process import Process, running
+from tests.stories.process import Start, starting
 
 ENGINES = BOTH
 LONG = "One sentence after another, calmly. " * 40
@@ -31,24 +30,8 @@ WHOLE = "The whole answer, from its **first** word to its last."
 
 
 @pytest.fixture
-def start(tmp_path: Path, llm: LlmEmulator, database_url: str) -> Callable[..., AbstractAsyncContextManager[Process]]:
-    """Starts the bot on the same folder each time; with a point, one that dies there."""
-
-    def one(point: str = "", **variables: str) -> AbstractAsyncContextManager[Process]:
-        program = ("-m", "tests.stories.crashing", point) if point else ()
-        given = {
-            "GROQ_API_KEY": llm.key,
-            "LLM_BASE_URL": llm.url,
-            "DATA_DIR": str(tmp_path),
-            "DATABASE_URL": database_url,
-            **variables,
-        }
-        return running(tmp_path, *program, **given)
-
-    return one
-
-
-Start = Callable[..., AbstractAsyncContextManager[Process]]
+def start(tmp_path: Path, llm: LlmEmulator, database_url: str) -> Start:
+    return starting(tmp_path, llm, database_url, "-m", "tests.stories.crashing")
 
 
 async def asks(someone: Person, text: str, client_id: str = "the one") -> None:
