@@ -1,7 +1,7 @@
 """How soon people see an answer in Discord, alone and in a crowd, within Discord's rate limits; and what it costs.
 
 The model takes 200 ms to its first token and then writes 300 tokens a second, 400 in all, unless a figure says
-otherwise. ``python -m tests.bench.discord`` runs these figures alone.
+otherwise.
 """
 
 from __future__ import annotations
@@ -10,20 +10,18 @@ import asyncio
 import contextlib
 import os
 import resource
-import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from tests.bench.discord_room import DiscordRoom, Seen, discord_room
-from tests.bench.figures import Figure, machine, median, quantile, table
+from tests.bench.answers import RATE, TEXT, TTFT, best, one_after_another, refused, wrong
+from tests.bench.discord_room import DiscordRoom
+from tests.bench.figures import Figure, median, quantile
 from tests.bench.provider import Provider, provider
 from tests.bench.room import bot
 from tests.bench.subject import apart
 
-TEXT = ("word " * 400).strip()
-RATE, TTFT = 300.0, 0.2
 GUILDS = 2_499  # and the one the emulator begins with: as many as Discord allows on one connection
 _EACH = {"channels": 30, "roles": 15, "threads": 3, "emojis": 40}
 _ROUNDS = 3
@@ -38,22 +36,22 @@ def measure() -> list[Figure]:
     choices = min((apart("discord:while_100_stream") for _ in range(_ROUNDS)), key=lambda found: found["p99"])
     many = apart("discord:many_guilds")
     everything = (slow, fast, *twenty, chains, opened, choices, many)
-    wrong = sum(found["wrong"] for found in everything)
+    inexact = sum(found["wrong"] for found in everything)
     trouble = [word for found in everything for word in found["sins"]]
     return [
-        Figure("Discord: answers that are not exact", wrong, "", 0),
+        Figure("Discord: answers that are not exact", inexact, "", 0),
         Figure("Discord: what a polite bot does not do", len(trouble), "", 0, ", ".join(sorted(set(trouble)))),
         Figure("first token → text in Discord, 100 ms a call", slow["first"], "ms", 150),
         Figure("first token → text in Discord, 0 ms a call", fast["first"], "ms", 15),
         Figure("last token → whole text in Discord, 100 ms a call", slow["tail"], "ms", 115),
         Figure("last token → whole text in Discord, 0 ms a call", fast["tail"], "ms", 10),
         Figure("message writes of a reply of 1.5 s", max(slow["writes"], fast["writes"]), "", 4),
-        Figure("20 threads at once with rate limits: last complete", _best(twenty, "last"), "s", 2, _refused(twenty)),
-        Figure("processor time of a reply, 20 at once", _best(twenty, "cpu") * 1e3, "ms", 80),
-        Figure("20 replies in one channel: last complete", chains["last"], "s", 25, _refused([chains])),
+        Figure("20 threads at once with rate limits: last complete", best(twenty, "last"), "s", 2, refused(twenty)),
+        Figure("processor time of a reply, 20 at once", best(twenty, "cpu") * 1e3, "ms", 80),
+        Figure("20 replies in one channel: last complete", chains["last"], "s", 25, refused([chains])),
         Figure("20 replies in one channel: out of order", chains["disorder"], "", 0),
         Figure("20 replies in one channel: longest without typing", chains["silent"], "s", 2),
-        Figure("20 new threads in one channel: text, at the latest", opened["first"], "s", 5, _refused([opened])),
+        Figure("20 new threads in one channel: text, at the latest", opened["first"], "s", 5, refused([opened])),
         Figure("choices while 100 replies stream, p99", choices["p99"], "ms", 50, f"p50: {choices['p50']:.0f} ms"),
         Figure(
             "memory (RSS) with 2,500 guilds, at most",
@@ -65,21 +63,12 @@ def measure() -> list[Figure]:
     ]
 
 
-def _best(rounds: Sequence[dict[str, Any]], name: str) -> float:
-    """The machine is shared: the best round says what the program needs."""
-    return min(float(found[name]) for found in rounds)
-
-
-def _refused(rounds: Sequence[dict[str, Any]]) -> str:
-    return f"calls refused: {sum(found['refused'] for found in rounds)}"
-
-
 @contextlib.asynccontextmanager
 async def _talking(
     folder: Path, latency: float, limits: bool, **variables: str
 ) -> AsyncIterator[tuple[DiscordRoom, Provider]]:
     """The bot in this process, connected, and warm: it has answered, and what that took of its budgets is back."""
-    async with provider() as llm, discord_room() as room:
+    async with provider() as llm, DiscordRoom.running() as room:
         os.environ.update(room.environment | variables)
         async with bot(folder, llm.url):
             await room.connected()
@@ -95,31 +84,9 @@ async def _talking(
             yield room, llm
 
 
-def _wrong(seen: dict[int, Seen], text: str = TEXT) -> int:
-    return sum(found.text != text or not found.whole_at for found in seen.values())
-
-
 async def one_at_a_time(folder: Path, latency: float) -> dict[str, Any]:
     async with _talking(folder, latency, limits=True) as (room, llm):
-        seen: dict[int, Seen] = {}
-        for number in range(100, 112):
-            await room.ask([number])
-            seen |= await room.answered([number], 20)
-        seen = {number: found for number, found in seen.items() if number > 102}  # the first ones warm it up
-        requests = await llm.seen()
-        back = latency / 2  # a call is over for the bot when its answer is back
-        first = [found.first_at + back - requests[number].first_token_at for number, found in seen.items()]
-        tail = [found.whole_at + back - requests[number].last_token_at for number, found in seen.items()]
-        refused, sins = await room.trouble()
-    return {
-        "first": median(first) * 1e3,
-        "tail": median(tail) * 1e3,
-        "writes": max(found.writes for found in seen.values()),
-        "wrong": _wrong(seen),
-        "rss": _rss(),
-        "refused": refused,
-        "sins": sins,
-    }
+        return await one_after_another(room, llm, latency) | {"rss": _rss()}
 
 
 async def twenty_threads(folder: Path) -> dict[str, Any]:
@@ -145,7 +112,7 @@ async def _at_once(folder: Path, *, threads: bool, within: float, **variables: s
         seen = await room.answered(numbers, within)
         cpu = time.process_time() - cpu
         disorder, silent = await room.waited(numbers)
-        refused, sins = await room.trouble()
+        too_fast, sins = await room.trouble()
     began = min(found.asked_at for found in seen.values())
     return {
         "last": max(found.whole_at for found in seen.values()) - began,
@@ -153,8 +120,8 @@ async def _at_once(folder: Path, *, threads: bool, within: float, **variables: s
         "cpu": cpu / len(numbers),
         "disorder": disorder,
         "silent": silent,
-        "wrong": _wrong(seen),
-        "refused": refused,
+        "wrong": wrong(seen),
+        "refused": too_fast,
         "sins": sins,
     }
 
@@ -169,19 +136,19 @@ async def while_100_stream(folder: Path) -> dict[str, Any]:
         await asyncio.sleep(1)
         took = await room.complete(300, 10)
         seen = await room.answered(numbers, 60)
-        refused, sins = await room.trouble()
+        too_fast, sins = await room.trouble()
     return {
         "p50": median(took) * 1e3,
         "p99": quantile(took, 0.99) * 1e3,
-        "wrong": _wrong(seen),
-        "refused": refused,
+        "wrong": wrong(seen),
+        "refused": too_fast,
         "sins": sins,
     }
 
 
 async def many_guilds(folder: Path) -> dict[str, Any]:
     """An answer comes after everything that Discord tells of the guilds."""
-    async with provider() as llm, discord_room() as room:
+    async with provider() as llm, DiscordRoom.running() as room:
         await room.fill(GUILDS, **_EACH)
         os.environ.update(room.environment)
         async with bot(folder, llm.url):
@@ -190,20 +157,9 @@ async def many_guilds(folder: Path) -> dict[str, Any]:
             await room.ask([100])
             seen = await room.answered([100], 60)
             _, sins = await room.trouble()
-    return {"rss": _rss(), "wrong": _wrong(seen), "sins": sins}
+    return {"rss": _rss(), "wrong": wrong(seen), "sins": sins}
 
 
 def _rss() -> float:
     """The most memory so far, in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
-
-
-def main() -> int:
-    print(machine(), "\n", sep="", flush=True)
-    figures = measure()
-    print(table(figures))
-    return 1 if any(figure.verdict == "MISSED" for figure in figures) else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,20 +1,15 @@
-"""The emulated Discord in a process of its own, so that its work is in nobody's figures.
-
-It takes one JSON object a line on stdin and answers each with one line. ``DiscordRoom`` is the other end. Times are
-of the monotonic clock, which all processes share.
-"""
+"""The emulated Discord beside the bot (``tests.bench.beside``), and what people do and see there."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import itertools
-import json
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tests.bench.beside import Room, obey, serve, trouble
 from tests.emulators.discord import Channel, Discord, Message
 
 _STARTER = 21  # the empty message that opens a thread made from another
@@ -32,74 +27,33 @@ class Seen:
     text: str
 
 
-class DiscordRoom:
-    """A running Discord. ``environment``: the variables that let a bot use it."""
-
-    def __init__(self, process: asyncio.subprocess.Process, environment: dict[str, str]) -> None:
-        self._process = process
-        self.environment = environment
-
-    async def set(self, latency: float, limits: bool) -> None:
-        """Every call takes ``latency`` seconds; the rate limits are on or off, and begin anew."""
-        await self._order(do="set", latency=latency, limits=limits)
-
-    async def connected(self) -> None:
-        """Wait for the bot, and for its commands."""
-        await self._order(do="connected")
+class DiscordRoom(Room):
+    MODULE = "tests.bench.discord_room"
 
     async def fill(self, guilds: int, **each: int) -> None:
         """Found guilds that have the bot, each with so many ``channels``, ``roles``, ``threads`` and ``emojis``."""
-        await self._order(do="fill", guilds=guilds, **each)
+        await self.order("fill", guilds=guilds, **each)
 
     async def ask(self, numbers: Sequence[int], threads: bool = False) -> None:
         """Mention the bot once for each number in one channel, all at once, or each in a thread of its own that
         people opened before."""
-        await self._order(do="ask", numbers=list(numbers), threads=threads)
+        await self.order("ask", numbers=list(numbers), threads=threads)
 
     async def answered(self, numbers: Sequence[int], within: float) -> dict[int, Seen]:
         """Wait until each has its whole answer, at most ``within`` seconds."""
-        rows = await self._order(do="answered", numbers=list(numbers), within=within)
+        rows = await self.order("answered", numbers=list(numbers), within=within)
         return {row[0]: Seen(*row) for row in rows}
 
     async def waited(self, numbers: Sequence[int]) -> tuple[int, float]:
         """(answers that came before that of an earlier question, the longest time without a sign in the channel while
         somebody waited for a first text there)."""
-        found: list[Any] = await self._order(do="waited", numbers=list(numbers))
+        found: list[Any] = await self.order("waited", numbers=list(numbers))
         return int(found[0]), float(found[1])
 
     async def complete(self, count: int, seconds: float) -> list[float]:
         """Somebody types into a command, ``count`` letters over ``seconds``; how long the choices of each took."""
-        found: list[float] = await self._order(do="complete", count=count, seconds=seconds)
+        found: list[float] = await self.order("complete", count=count, seconds=seconds)
         return found
-
-    async def trouble(self) -> tuple[int, list[str]]:
-        """(calls refused for being too fast, sins) since the last time."""
-        refused, sins = await self._order(do="trouble")
-        return refused, sins
-
-    async def _order(self, **wish: Any) -> Any:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(wish).encode() + b"\n")
-        return json.loads(await self._process.stdout.readline())
-
-
-@contextlib.asynccontextmanager
-async def discord_room() -> AsyncIterator[DiscordRoom]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tests.bench.discord_room",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        limit=1 << 26,
-    )
-    assert process.stdout is not None
-    try:
-        yield DiscordRoom(process, json.loads(await process.stdout.readline()))
-    finally:
-        process.kill()
-        await process.wait()
 
 
 class _Orders:
@@ -109,10 +63,6 @@ class _Orders:
         self._discord = discord
         self._asked: dict[int, tuple[Message, float]] = {}
         self._threads: dict[int, Channel] = {}
-
-    async def carry_out(self, wish: dict[str, Any]) -> Any:
-        do: Callable[..., Awaitable[Any]] = getattr(self, wish.pop("do"))
-        return await do(**wish)
 
     async def set(self, latency: float, limits: bool) -> None:
         self._discord.latency(latency)
@@ -179,12 +129,8 @@ class _Orders:
 
         return await asyncio.gather(*map(one, range(count)))
 
-    async def trouble(self) -> tuple[int, list[str]]:
-        refused = sum(call.outcome == "ratelimited" for call in self._discord.calls)
-        sins = sorted({f"{sin.name} {sin.where} {sin.detail}" for sin in self._discord.sins})[:20]
-        self._discord.calls.clear()
-        self._discord.sins.clear()
-        return refused, sins
+    async def trouble(self) -> tuple[int, Sequence[str]]:
+        return trouble(self._discord)
 
     # --- looking
 
@@ -220,18 +166,9 @@ class _Orders:
 
 
 async def _serve() -> None:
-    loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     async with Discord() as discord:
-        orders = _Orders(discord)
-        print(json.dumps(discord.environment()), flush=True)
-        while line := await reader.readline():
-            print(json.dumps(await orders.carry_out(json.loads(line))), flush=True)
+        await obey(_Orders(discord), discord.environment())
 
 
 if __name__ == "__main__":
-    import uvloop
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve())
+    serve(_serve())

@@ -1,20 +1,11 @@
-"""The emulated provider in a process of its own, so that its work is in nobody's figures.
-
-It takes one JSON object a line on stdin and answers each with one line: ``{"text", "rate", "ttft"}`` says what to
-answer from now on, ``{}`` asks what was seen since the last time. ``Provider`` is the other end.
-"""
+"""The emulated provider beside the bot (``tests.bench.beside``)."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import json
 import re
-import sys
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any
 
+from tests.bench.beside import Beside, obey, serve
 from tests.emulators.llm import LlmEmulator, Script
 from tests.emulators.llm_script import split_tokens
 
@@ -32,70 +23,50 @@ class Request:
     last_token_at: float
 
 
-class Provider:
-    """A running provider. ``url`` is its base address, as an OpenAI-compatible client wants it."""
+class Provider(Beside):
+    """A running provider."""
 
-    def __init__(self, process: asyncio.subprocess.Process, url: str) -> None:
-        self._process = process
-        self.url = url
+    MODULE = "tests.bench.provider"
+
+    @property
+    def url(self) -> str:
+        """Its base address, as an OpenAI-compatible client wants it."""
+        return str(self.greeting)
 
     async def answers(self, text: str, rate: float, ttft: float = 0.02) -> int:
         """Every question is answered with ``text`` at ``rate`` tokens a second; returns how many tokens that is."""
-        await self._ask({"text": text, "rate": rate, "ttft": ttft})
+        await self.order("answer", text=text, rate=rate, ttft=ttft)
         return len(split_tokens(text))
 
     async def seen(self) -> dict[int, Request]:
         """The requests since the last time, by number."""
-        found = [Request(*row) for row in await self._ask({})]
+        found = [Request(*row) for row in await self.order("tell")]
         return {request.number: request for request in found}
 
-    async def _ask(self, wish: dict[str, Any]) -> Any:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(wish).encode() + b"\n")
-        return json.loads(await self._process.stdout.readline())
+
+provider = Provider.running
 
 
-@contextlib.asynccontextmanager
-async def provider() -> AsyncIterator[Provider]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tests.bench.provider",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        limit=1 << 24,
-    )
-    assert process.stdout is not None
-    try:
-        yield Provider(process, (await process.stdout.readline()).decode().strip())
-    finally:
-        process.kill()
-        await process.wait()
+class _Orders:
+    def __init__(self, emulator: LlmEmulator) -> None:
+        self._emulator = emulator
+
+    async def answer(self, text: str, rate: float, ttft: float) -> None:
+        self._emulator.default = Script(text=text, rate=rate, ttft=ttft)
+
+    async def tell(self) -> list[tuple[int, float, float, float]]:
+        found = []
+        for seen in self._emulator.seen:
+            number = re.search(r"#(\d+)", seen.body["messages"][-1]["content"])
+            found.append((int(number[1]) if number else 0, seen.at, seen.first_token_at, seen.last_token_at))
+        self._emulator.seen.clear()
+        return found
 
 
 async def _serve() -> None:
-    loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     async with LlmEmulator(key=KEY, tpm=PLENTY, rpd=PLENTY) as emulator:
-        print(emulator.url, flush=True)
-        while line := await reader.readline():
-            wish = json.loads(line)
-            found: list[tuple[int, float, float, float]] = []
-            if wish:
-                emulator.default = Script(text=wish["text"], rate=wish["rate"], ttft=wish["ttft"])
-            else:
-                for seen in emulator.seen:
-                    number = re.search(r"#(\d+)", seen.body["messages"][-1]["content"])
-                    at = (seen.at, seen.first_token_at, seen.last_token_at)
-                    found.append((int(number[1]) if number else 0, *at))
-                emulator.seen.clear()
-            print(json.dumps(found), flush=True)
+        await obey(_Orders(emulator), emulator.url)
 
 
 if __name__ == "__main__":
-    import uvloop
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve())
+    serve(_serve())

@@ -1,7 +1,7 @@
 """How soon people see an answer in Slack, alone and in a crowd, within Slack's rate limits; and what it costs.
 
 The model takes 200 ms to its first token and then writes 300 tokens a second, 400 in all, unless a figure says
-otherwise. ``python -m tests.bench.slack`` runs these figures alone.
+otherwise.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -20,14 +19,13 @@ from slack_sdk.oauth.installation_store import Installation
 from adapters.slack.installations import Installations
 from adapters.slack.seal import Seal
 from bot.storage import SqlShelf, open_store
-from tests.bench.figures import Figure, machine, median, quantile, table
+from tests.bench.answers import RATE, TEXT, TTFT, best, one_after_another, refused, wrong
+from tests.bench.figures import Figure, median, quantile
 from tests.bench.provider import Provider, provider
 from tests.bench.room import bot
-from tests.bench.slack_room import Seen, SlackRoom, slack_room
+from tests.bench.slack_room import SlackRoom
 from tests.bench.subject import apart
 
-TEXT = ("word " * 400).strip()
-RATE, TTFT = 300.0, 0.2
 _MANY = {
     "SLACK_INSTALL": "many",
     "SLACK_BOT_TOKEN": "",
@@ -47,10 +45,10 @@ def measure() -> list[Figure]:
     free = [apart("slack:twenty", limits=False) for _ in range(_ROUNDS)]
     shared = apart("slack:twenty_seconds")
     acks = min((apart("slack:while_200_stream") for _ in range(_ROUNDS)), key=lambda found: found["p99"])
-    wrong = sum(found["wrong"] for found in (slow, fast, crowd, shared, acks, *twenty, *free))
+    inexact = sum(found["wrong"] for found in (slow, fast, crowd, shared, acks, *twenty, *free))
     trouble = [word for found in (slow, fast, crowd, shared, acks, *twenty, *free) for word in found["sins"]]
     return [
-        Figure("Slack: answers that are not exact", wrong, "", 0),
+        Figure("Slack: answers that are not exact", inexact, "", 0),
         Figure("Slack: what a polite bot does not do", len(trouble), "", 0, ", ".join(sorted(set(trouble)))),
         Figure("first token → text in Slack, 100 ms a call", slow["first"], "ms", 150),
         Figure("first token → text in Slack, 1 ms a call", fast["first"], "ms", 30),
@@ -60,28 +58,19 @@ def measure() -> list[Figure]:
         Figure(
             "write calls of a reply of 20 s, six at once", shared["writes"], "", 12, f"alone: {shared['alone']:.0f}"
         ),
-        Figure("20 threads at once with rate limits: last complete", _best(twenty, "last"), "s", 6, _refused(twenty)),
-        Figure("60 threads at once with rate limits: last complete", crowd["last"], "s", 75, _refused([crowd])),
+        Figure("20 threads at once with rate limits: last complete", best(twenty, "last"), "s", 6, refused(twenty)),
+        Figure("60 threads at once with rate limits: last complete", crowd["last"], "s", 75, refused([crowd])),
         Figure("60 threads at once: text or a status, at the latest", crowd["hint"], "s", 3),
-        Figure("20 threads at once without limits: last complete", _best(free, "last"), "s", 1.8),
-        Figure("processor time of a reply, 20 at once", _best(free, "cpu") * 1e3, "ms", 60),
+        Figure("20 threads at once without limits: last complete", best(free, "last"), "s", 1.8),
+        Figure("processor time of a reply, 20 at once", best(free, "cpu") * 1e3, "ms", 60),
         Figure("acknowledgement while 200 replies stream, p99", acks["p99"], "ms", 100, f"p50: {acks['p50']:.0f} ms"),
     ]
-
-
-def _best(rounds: Sequence[dict[str, Any]], name: str) -> float:
-    """The machine is shared: the best round says what the program needs."""
-    return min(float(found[name]) for found in rounds)
-
-
-def _refused(rounds: Sequence[dict[str, Any]]) -> str:
-    return f"calls refused: {sum(found['refused'] for found in rounds)}"
 
 
 @contextlib.asynccontextmanager
 async def _talking(folder: Path, latency: float, limits: bool) -> AsyncIterator[tuple[SlackRoom, Provider]]:
     """The bot in this process, connected, and warm but for a question: that would take of its budgets."""
-    async with provider() as llm, slack_room() as room:
+    async with provider() as llm, SlackRoom.running() as room:
         os.environ.update(room.environment)
         async with bot(folder, llm.url):
             await room.connected()
@@ -93,30 +82,10 @@ async def _talking(folder: Path, latency: float, limits: bool) -> AsyncIterator[
             yield room, llm
 
 
-def _wrong(seen: dict[int, Seen], text: str = TEXT) -> int:
-    return sum(found.text != text or not found.whole_at for found in seen.values())
-
-
 async def one_at_a_time(folder: Path, latency: float) -> dict[str, Any]:
     async with _talking(folder, latency, limits=False) as (room, llm):
         await llm.answers(TEXT, RATE, TTFT)
-        seen: dict[int, Seen] = {}
-        for number in range(100, 112):
-            await room.ask([number])
-            seen |= await room.answered([number], 20)
-        seen = {number: found for number, found in seen.items() if number > 102}  # the first ones warm it up
-        requests = await llm.seen()
-        back = latency / 2  # a call is over for the bot when its answer is back
-        first = [found.first_at + back - requests[number].first_token_at for number, found in seen.items()]
-        tail = [found.whole_at + back - requests[number].last_token_at for number, found in seen.items()]
-        _, sins = await room.trouble()
-    return {
-        "first": median(first) * 1e3,
-        "tail": median(tail) * 1e3,
-        "writes": max(found.writes for found in seen.values()),
-        "wrong": _wrong(seen),
-        "sins": sins,
-    }
+        return await one_after_another(room, llm, latency)
 
 
 async def twenty(folder: Path, limits: bool) -> dict[str, Any]:
@@ -135,14 +104,14 @@ async def _at_once(folder: Path, count: int, limits: bool, within: float) -> dic
         await room.ask(numbers)
         seen = await room.answered(numbers, within)
         cpu = time.process_time() - cpu
-        refused, sins = await room.trouble()
+        too_fast, sins = await room.trouble()
     began = min(found.asked_at for found in seen.values())
     return {
         "last": max(found.whole_at for found in seen.values()) - began,
         "hint": max(found.hint_at - found.asked_at for found in seen.values()),
         "cpu": cpu / count,
-        "wrong": _wrong(seen),
-        "refused": refused,
+        "wrong": wrong(seen),
+        "refused": too_fast,
         "sins": sins,
     }
 
@@ -160,14 +129,14 @@ async def twenty_seconds(folder: Path) -> dict[str, Any]:
     return {
         "alone": alone[100].writes,
         "writes": max(found.writes for found in seen.values()),
-        "wrong": _wrong(seen | alone),
+        "wrong": wrong(seen | alone),
         "sins": sins,
     }
 
 
 async def while_200_stream(folder: Path) -> dict[str, Any]:
     """Ten in each of twenty workspaces that installed the app; meanwhile people talk to each other there."""
-    async with provider() as llm, slack_room() as room:
+    async with provider() as llm, SlackRoom.running() as room:
         os.environ.update(room.environment | _MANY)
         await _install(folder, await room.found(20))
         async with bot(folder, llm.url):
@@ -184,7 +153,7 @@ async def while_200_stream(folder: Path) -> dict[str, Any]:
     return {
         "p50": median(acks) * 1e3,
         "p99": quantile(acks, 0.99) * 1e3,
-        "wrong": _wrong(seen),
+        "wrong": wrong(seen),
         "sins": sins,
     }
 
@@ -200,14 +169,3 @@ async def _install(folder: Path, workspaces: Sequence[dict[str, str]]) -> None:
             )
         )
     await store.close()
-
-
-def main() -> int:
-    print(machine(), "\n", sep="", flush=True)
-    figures = measure()
-    print(table(figures))
-    return 1 if any(figure.verdict == "MISSED" for figure in figures) else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

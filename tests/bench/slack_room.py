@@ -1,19 +1,14 @@
-"""The emulated Slack in a process of its own, so that its work is in nobody's figures.
-
-It takes one JSON object a line on stdin and answers each with one line. ``SlackRoom`` is the other end. Times are of
-the monotonic clock, which all processes share.
-"""
+"""The emulated Slack beside the bot (``tests.bench.beside``), and what people do and see there."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tests.bench.beside import Room, obey, serve, trouble
 from tests.emulators.slack import Message, Slack
 
 _WRITES = ("chat.startStream", "chat.appendStream", "chat.stopStream", "chat.postMessage", "chat.update")
@@ -37,67 +32,27 @@ class Seen:
         return min(at for at in (self.first_at or float("inf"), self.sign_at or float("inf")))
 
 
-class SlackRoom:
-    """A running Slack. ``environment``: the variables that let a bot use it."""
-
-    def __init__(self, process: asyncio.subprocess.Process, environment: dict[str, str]) -> None:
-        self._process = process
-        self.environment = environment
-
-    async def set(self, latency: float, limits: bool) -> None:
-        """Every call takes ``latency`` seconds; the rate limits are on or off, and begin anew."""
-        await self._order(do="set", latency=latency, limits=limits)
-
-    async def connected(self) -> None:
-        await self._order(do="connected")
+class SlackRoom(Room):
+    MODULE = "tests.bench.slack_room"
 
     async def found(self, count: int) -> list[dict[str, str]]:
         """Found workspaces that have the app; from now on questions are asked in each of them in turn."""
-        made: list[dict[str, str]] = await self._order(do="found", count=count)
+        made: list[dict[str, str]] = await self.order("found", count=count)
         return made
 
     async def ask(self, numbers: Sequence[int]) -> None:
         """Mention the bot once for each number, each in a thread of its own, all at once."""
-        await self._order(do="ask", numbers=list(numbers))
+        await self.order("ask", numbers=list(numbers))
 
     async def chat(self, count: int, seconds: float) -> list[float]:
         """People talk to each other, ``count`` messages over ``seconds``; how long each acknowledgement took."""
-        found: list[float] = await self._order(do="chat", count=count, seconds=seconds)
+        found: list[float] = await self.order("chat", count=count, seconds=seconds)
         return found
 
     async def answered(self, numbers: Sequence[int], within: float) -> dict[int, Seen]:
         """Wait until each has its whole answer, at most ``within`` seconds."""
-        rows = await self._order(do="answered", numbers=list(numbers), within=within)
+        rows = await self.order("answered", numbers=list(numbers), within=within)
         return {row[0]: Seen(*row) for row in rows}
-
-    async def trouble(self) -> tuple[int, list[str]]:
-        """(calls refused for being too fast, sins) since the last time."""
-        refused, sins = await self._order(do="trouble")
-        return refused, sins
-
-    async def _order(self, **wish: Any) -> Any:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(wish).encode() + b"\n")
-        return json.loads(await self._process.stdout.readline())
-
-
-@contextlib.asynccontextmanager
-async def slack_room() -> AsyncIterator[SlackRoom]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tests.bench.slack_room",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        limit=1 << 26,
-    )
-    assert process.stdout is not None
-    try:
-        yield SlackRoom(process, json.loads(await process.stdout.readline()))
-    finally:
-        process.kill()
-        await process.wait()
 
 
 class _Orders:
@@ -107,10 +62,6 @@ class _Orders:
         self._slack = slack
         self._roots: dict[int, tuple[Message, float]] = {}
         self._places = [(slack.ada, slack.general, slack.bot)]
-
-    async def carry_out(self, wish: dict[str, Any]) -> Any:
-        do: Callable[..., Awaitable[Any]] = getattr(self, wish.pop("do"))
-        return await do(**wish)
 
     async def set(self, latency: float, limits: bool) -> None:
         self._slack.latency(latency)
@@ -165,12 +116,8 @@ class _Orders:
         skipped = self._slack.clock.now() - asyncio.get_running_loop().time()
         return [self._row(number, skipped) for number in numbers]
 
-    async def trouble(self) -> tuple[int, list[str]]:
-        refused = sum(call.outcome == "ratelimited" for call in self._slack.calls)
-        sins = sorted({f"{sin.name} {sin.where} {sin.detail}" for sin in self._slack.sins})[:20]
-        self._slack.calls.clear()
-        self._slack.sins.clear()
-        return refused, sins
+    async def trouble(self) -> tuple[int, Sequence[str]]:
+        return trouble(self._slack)
 
     def _replies(self, number: int) -> list[Message]:
         root, _ = self._roots[number]
@@ -211,18 +158,9 @@ def _text(message: Message) -> str:
 
 
 async def _serve() -> None:
-    loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     async with Slack() as slack:
-        orders = _Orders(slack)
-        print(json.dumps(slack.environment()), flush=True)
-        while line := await reader.readline():
-            print(json.dumps(await orders.carry_out(json.loads(line))), flush=True)
+        await obey(_Orders(slack), slack.environment())
 
 
 if __name__ == "__main__":
-    import uvloop
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve())
+    serve(_serve())
