@@ -25,6 +25,7 @@ from bot.replies import Reply, Way
 
 HOOK_PREFIX = "interaction-"
 HOOK_LIFE = 870.0  # seconds; Discord grants 900
+_CLOSING = 30.0  # last seconds of these, in which an answer that still grows gets its last word
 _HOOKS = "interaction"
 _OLD = 3_500.0  # seconds; edits of messages older than an hour are granted more sparingly
 _ARCHIVE_AFTER = 1_440  # minutes
@@ -37,11 +38,12 @@ _TOKEN = re.compile(r"<[^<>\s]{1,60}>")
 @dataclass(frozen=True, slots=True)
 class Place:
     """``channel``: where messages are posted. ``reference``: the message they reply to. ``hook``: the address of an
-    interaction's answers, which then are the only ones possible."""
+    interaction's answers, which then are the only ones possible; ``is_closing``: not for much longer."""
 
     channel: str
     reference: str = ""
     hook: str = ""
+    is_closing: bool = False
 
     @property
     def messages(self) -> str:
@@ -71,7 +73,8 @@ class Places:
         """Raises ``Gone``, ``Unsent`` or ``SlowDown``."""
         address = reply.address
         if address.thread.startswith(HOOK_PREFIX):
-            return Place(address.channel, hook=await self._hook(address.thread))
+            hook, left = await self._hook(address.thread)
+            return Place(address.channel, hook=hook, is_closing=left < _CLOSING)
         if address.workspace == DIRECT or not address.thread:
             return Place(address.channel)
         if await self._is_thread(address, reply.question, fresh=not reply.parts):
@@ -129,14 +132,16 @@ class Places:
     def _can_make_thread(self, channel: str) -> bool:
         return self._makes_threads and (self._barred.get(channel) or 0.0) < self._wall()
 
-    async def _hook(self, thread: str) -> str:
+    async def _hook(self, thread: str) -> tuple[str, float]:
+        """(its address, for how many seconds it is open)."""
         try:
             kept = await self._shelf.get(_HOOKS, thread.removeprefix(HOOK_PREFIX))
         except StoreError as error:
             raise Unsent("the interaction cannot be looked up") from error
-        if kept is None or kept["until"] < self._wall():
+        left = 0.0 if kept is None else kept["until"] - self._wall()
+        if kept is None or left < 0:
             raise Gone("the interaction's time is over")
-        return f"/webhooks/{self._me().app}/{kept['token']}"
+        return f"/webhooks/{self._me().app}/{kept['token']}", left
 
     async def _is_thread(self, address: Address, question: str, *, fresh: bool) -> bool:
         thread = address.thread

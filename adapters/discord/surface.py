@@ -30,6 +30,7 @@ _ARCHIVED = 50083
 _BAD_FORM = 50035
 _NO_REPLIES = 160002  # it may not read the history, and so not reply
 _FORBIDDEN, _LOCKED = 50013, 160005
+_TIME_IS_OVER = "Discord lets me write here for a quarter of an hour only, so this answer ends before it is complete."
 _LOCKED_TEXT = "The thread was locked before my answer in it was complete."
 _BLOCKED = frozenset({200000, 200001, 240000})
 _BLOCKED_TEXT = "This server's moderation rules do not let me show my answer here."
@@ -72,6 +73,9 @@ class DiscordSurface:
 
     async def show(self, write: Write, way: Way) -> str:
         place = await self._stage.places.of(self._reply)
+        if place.is_closing and not write.final:
+            await self._put(place, write.part, content(write.text, (_TIME_IS_OVER,), None, self._reply.mark))
+            raise Gone("the interaction's time is nearly over")
         shown = content(write.text, write.notes, write.controls, self._reply.mark)
         try:
             await self._put(place, write.part, shown)

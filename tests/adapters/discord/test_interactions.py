@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from adapters.discord import places
 from tests.adapters.discord.conversing import Talk, asked, is_final, labels, words
 from tests.emulators.discord import Permission
 from tests.emulators.llm import Script
@@ -166,6 +167,26 @@ async def test_a_user_app_answers_in_its_own_response_where_the_bot_is_not(talk:
         assert words(answer) + " " + words(used.followups[0]) == text.strip()
         again = await talk.discord.presses(eve, used.followups[0], "Why?")
         assert not again.failed
+
+
+async def test_an_answer_that_grows_for_as_long_as_an_interaction_lasts_says_so_and_has_no_stop_left(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "HOOK_LIFE", 32.0)  # so that the last half minute begins in two seconds
+    talk.llm.default = Script(text="A long tale. " * 200, rate=20)
+    eve = talk.discord.add_person("eve", installed=True)
+    room = talk.discord.private_channel(eve, talk.discord.add_person("bob"))
+    async with talk.bot():
+        await registered(talk)
+        used = await talk.discord.command(eve, room, "ai ask", {"text": "tell me"})
+        answer = used.original
+        assert answer is not None
+        await talk.until(lambda: talk.discord.buttons(answer))
+        await talk.until(lambda: "a quarter of an hour" in answer.content)
+        await talk.settled()
+        assert talk.discord.buttons(answer) == []
+        assert answer.content.startswith("A long tale. ")
+        await talk.until(lambda: talk.llm.seen[0].left_early)
 
 
 async def test_buttons_work_after_a_restart(talk: Talk) -> None:
