@@ -276,6 +276,7 @@ class DiscordRoom:
     @contextlib.asynccontextmanager
     async def serving(self, process: Process) -> AsyncIterator[None]:
         await self.discord.connected()
+        assert self.discord.gateway.asked_for == {"zstd-stream"}  # zlib is what bots in the tests' own process read
         yield
         if process.handle.returncode is not None:
             await self.discord.disconnected()

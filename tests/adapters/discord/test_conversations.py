@@ -24,6 +24,12 @@ async def test_a_mention_is_answered_in_a_thread_named_after_it_word_for_word(ta
         assert talk.discord.pings == [] or {ping.by_app for ping in talk.discord.pings} == {False}
 
 
+async def test_the_gateway_is_read_in_the_compression_that_an_installed_bot_asks_for(talk: Talk) -> None:
+    async with talk.bot():
+        await talk.answered(await talk.asks("hello"), talk.llm.default.text)
+    assert talk.discord.gateway.asked_for == {"zlib-stream"}
+
+
 async def test_the_answer_grows_on_the_screen_within_the_limits_of_the_channel(talk: Talk) -> None:
     talk.llm.default = Script(text=LONG, rate=80)
     async with talk.bot():

@@ -20,7 +20,7 @@ from tests.emulators.discord.guilds import gateway_url
 from tests.emulators.discord.limits import KNOWN_INTENTS, Intent
 from tests.emulators.discord.permissions import permissions
 from tests.emulators.discord.records import Channel, Json
-from tests.emulators.discord.sessions import Connection, Session
+from tests.emulators.discord.sessions import COMPRESSIONS, Connection, Session
 from tests.emulators.discord.state import State
 
 _NEEDED: dict[str, tuple[Intent, Intent]] = {
@@ -51,13 +51,15 @@ def needed_intent(name: str, *, in_guild: bool) -> Intent | None:
 class Gateway:
     """``holding``: dispatches are kept back. ``twice``: names of events that are dispatched twice. ``trim``: what new
     sessions are left of an event's data. ``plain``: nothing is compressed, whatever is asked for. ``refuses``: the code
-    with which whoever identifies or resumes is closed. ``busy``: how many of the next connections are refused."""
+    with which whoever identifies or resumes is closed. ``busy``: how many of the next connections are refused.
+    ``asked_for``: the compressions that were."""
 
     def __init__(self, state: State) -> None:
         self.state = state
         self.sessions: dict[str, Session] = {}
         self.connections: list[Connection] = []
         self.twice: set[str] = set()
+        self.asked_for: set[str] = set()
         self.holding = self.plain = False
         self.refuses = self.busy = 0
         self.trim: Callable[[str, Json], Json | None] | None = None
@@ -112,14 +114,15 @@ class Gateway:
         socket = web.WebSocketResponse(autoping=True, max_msg_size=4_096 * 4)
         await socket.prepare(request)
         compress = request.query.get("compress", "")
-        compressed = compress == "zlib-stream" and not self.plain
-        connection = Connection(socket, request, compressed, last_beat=asyncio.get_running_loop().time())
+        self.asked_for.add(compress)
+        compression = compress if compress in COMPRESSIONS and not self.plain else ""
+        connection = Connection(socket, request, compression, last_beat=asyncio.get_running_loop().time())
         writer = asyncio.create_task(connection.write())
         await self._note(connection, joined=True)
         try:
             if request.query.get("v") not in ("9", "10"):
                 raise Closed(4012, "Invalid API version.")
-            if compress not in ("", "zlib-stream") or request.query.get("encoding", "json") != "json":
+            if compress not in ("", *COMPRESSIONS) or request.query.get("encoding", "json") != "json":
                 raise Closed(4002, "Error while decoding payload.")
             interval = int(self.state.limits.heartbeat_interval * 1_000)
             connection.send(json.dumps({"op": 10, "s": None, "t": None, "d": {"heartbeat_interval": interval}}))

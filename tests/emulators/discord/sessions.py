@@ -9,10 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from aiohttp import web
+from pyzstd import ZstdCompressor
 
 from tests.emulators.discord.limits import Intent
 from tests.emulators.discord.records import Json
 
+COMPRESSIONS = ("zlib-stream", "zstd-stream")
 _FLUSH = zlib.Z_SYNC_FLUSH
 
 
@@ -55,13 +57,14 @@ class Connection:
 
     socket: web.WebSocketResponse
     request: web.Request
-    compressed: bool
+    compression: str  # "" for none
     session: Session | None = None
     mood: str = "fine"
     last_beat: float = 0.0
     sends: list[float] = field(default_factory=list)
     waiting: asyncio.Queue[str | None] = field(default_factory=asyncio.Queue)
     _deflate: zlib._Compress = field(default_factory=zlib.compressobj)
+    _zstd: ZstdCompressor = field(default_factory=ZstdCompressor)
 
     def send(self, frame: str) -> None:
         """Put a frame on its way; frames leave in order."""
@@ -74,13 +77,18 @@ class Connection:
             if self.mood != "fine" or self.socket.closed:
                 continue
             try:
-                if self.compressed:
-                    data = self._deflate.compress(frame.encode()) + self._deflate.flush(_FLUSH)
-                    await self.socket.send_bytes(data)
+                if self.compression:
+                    await self.socket.send_bytes(self._packed(frame.encode()))
                 else:
                     await self.socket.send_str(frame)
             except ConnectionError:
                 return
+
+    def _packed(self, data: bytes) -> bytes:
+        """The next piece of the connection's one compressed stream, which can be read as it is."""
+        if self.compression == "zstd-stream":
+            return self._zstd.compress(data, ZstdCompressor.FLUSH_BLOCK)
+        return self._deflate.compress(data) + self._deflate.flush(_FLUSH)
 
     def cut(self) -> None:
         """Drop the TCP connection."""
