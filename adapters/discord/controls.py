@@ -98,6 +98,12 @@ def settings_row() -> list[Component]:
     return [{"type": 1, "components": [_button("Open settings", OPEN_SETTINGS, _BLUE)]}]
 
 
+def sign_row(text: str) -> list[Component]:
+    """At most 80 characters beside a text that has no room for a note."""
+    sign = _button(text, f"{PREFIX}:sign") | {"disabled": True}
+    return [{"type": 1, "components": [sign]}]
+
+
 def notice_texts(notice: Notice) -> list[str]:
     """A notice as messages of at most the hard limit, cut between lines."""
     pages: list[str] = []

@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 
 from adapters.discord.calls import Calls, Refused, Shut
-from adapters.discord.controls import SUPPRESS_PREVIEWS, content, nonce, notice_texts
+from adapters.discord.controls import SUPPRESS_PREVIEWS, content, nonce, notice_texts, sign_row
 from adapters.discord.dialect import CREATE, DISCORD, bucket, defuse
 from adapters.discord.directory import Memory
 from adapters.discord.places import Place, Places
@@ -32,6 +32,8 @@ _NO_REPLIES = 160002  # it may not read the history, and so not reply
 _FORBIDDEN, _LOCKED = 50013, 160005
 _TIME_IS_OVER = "Discord lets me write here for a quarter of an hour only, so this answer ends before it is complete."
 _LOCKED_TEXT = "The thread was locked before my answer in it was complete."
+_NO_MORE_FOLLOW_UPS = 40094  # an app that only its user installed has five
+_FULL_TEXT = "Discord lets me write no more here, so this answer ends too early."
 _BLOCKED = frozenset({200000, 200001, 240000})
 _BLOCKED_TEXT = "This server's moderation rules do not let me show my answer here."
 _NONCE_LIFE = 120.0  # seconds for which Discord certainly knows a nonce
@@ -89,6 +91,8 @@ class DiscordSurface:
             else:
                 if refusal.code in _BLOCKED:
                     await self._say_blocked(place, write.part)
+                elif refusal.code == _NO_MORE_FOLLOW_UPS:
+                    await self._say_full(place, write.part - 1)
                 raise Gone(f"refused: {refusal.code}") from refusal
         self._quiet()
         return self._ids[write.part]
@@ -192,6 +196,12 @@ class DiscordSurface:
     async def _say_blocked(self, place: Place, part: int) -> None:
         with contextlib.suppress(SurfaceError):
             await self._put(place, part, content(_BLOCKED_TEXT, (), None, self._reply.mark))
+
+    async def _say_full(self, place: Place, part: int) -> None:
+        """The last message that could be made is full of the answer's text: the sign takes the place of buttons."""
+        if part in self._shown:
+            with contextlib.suppress(SurfaceError):
+                await self._put(place, part, self._shown[part] | {"components": sign_row(_FULL_TEXT)})
 
     async def _look_for(self, place: Place, part: int) -> None:
         """A post whose answer was lost long ago may stand there although Discord forgot its nonce."""

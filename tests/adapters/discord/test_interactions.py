@@ -169,6 +169,23 @@ async def test_a_user_app_answers_in_its_own_response_where_the_bot_is_not(talk:
         assert not again.failed
 
 
+async def test_an_answer_longer_than_a_user_app_may_write_ends_with_a_sign_that_says_so(talk: Talk) -> None:
+    text = "A long tale. " * 1_200
+    talk.llm.default = Script(text=text, rate=8_000)
+    eve = talk.discord.add_person("eve", installed=True)
+    room = talk.discord.private_channel(eve, talk.discord.add_person("bob"))
+    async with talk.bot():
+        await registered(talk)
+        used = await talk.discord.command(eve, room, "ai ask", {"text": "tell me"})
+        await talk.until(lambda: len(used.followups) == 5 and "no more here" in str(used.followups[-1].components))
+        await talk.settled()
+        assert used.original is not None
+        shown = [used.original, *used.followups]
+        assert text.startswith(" ".join(words(message) for message in shown))
+        assert all(talk.discord.buttons(message) == [] for message in shown)
+        assert [call.code for call in talk.discord.calls_of("followup")] == [0] * 5 + [40094]
+
+
 async def test_an_answer_that_grows_for_as_long_as_an_interaction_lasts_says_so_and_has_no_stop_left(
     talk: Talk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
