@@ -186,6 +186,9 @@ def _joined(meeting: Path) -> tuple[Server, int] | None:
     except OSError:
         os.close(lock)
         return None
+    if not os.fstat(lock).st_nlink:  # its keeper came first, and has gone
+        os.close(lock)
+        return None
     return Server(**found), lock
 
 
@@ -218,6 +221,7 @@ def keep(lock: Path) -> None:
         print(json.dumps(asdict(cluster.start())), flush=True)
         descriptor = os.open(lock, os.O_RDONLY)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
+        lock.unlink()  # before it is free again, for who comes now needs another server
     finally:
         cluster.remove()
 
