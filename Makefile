@@ -40,7 +40,7 @@ test: .venv/.dev browser ## every test (PYTEST_ARGS='-k words' chooses)
 	@$(BIN)/python -m pytest $(PARALLEL) $(PYTEST_ARGS)
 
 # Most tests wait for something to happen, so more of them than there are cores run at once.
-PARALLEL := -n 5 --dist load --maxschedchunk 2
+PARALLEL := -n 6 --dist load --maxschedchunk 2
 
 .PHONY: browser
 browser:

@@ -189,7 +189,8 @@ async def test_a_deaf_connection_loses_what_is_sent_and_a_dead_one_is_replaced(s
         slack.deliveries.retry_factor = 0.0
         await slack.says(slack.ada, slack.general, "again")
         await slack.until(lambda: any(event["text"] == "again" for event in bot.heard))
-        assert slack.deliveries.all[0].attempts[0].outcome == "timeout"
+        lost = slack.deliveries.all[0].attempts[0]
+        assert lost.outcome in ("timeout", "connection_failed")  # whichever of its two ends it meets first
 
 
 async def test_events_are_spread_over_several_connections(slack: Slack) -> None:

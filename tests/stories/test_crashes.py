@@ -49,6 +49,8 @@ def everywhere(*points: str, first: int = 0) -> pytest.MarkDecorator:
 
 
 on_all = pytest.mark.parametrize("surface", SURFACES)
+# The page tells the same stories in test_recovery.py, on both engines.
+on_platforms = pytest.mark.parametrize("surface", [it for it in SURFACES if it != "web"])
 
 
 @pytest_asyncio.fixture
@@ -124,7 +126,7 @@ async def test_killed_once_it_was_acknowledged_and_nothing_is_shown_it_is_answer
         await room.audit("tell me")
 
 
-@on_all
+@on_platforms
 async def test_killed_while_it_streams_the_same_message_is_completed(
     room: Room, start: Start, llm: LlmEmulator
 ) -> None:
@@ -212,7 +214,7 @@ async def test_killed_once_an_edit_was_kept_the_edited_question_is_answered_in_t
     assert len(llm.seen) == 2
 
 
-@on_all
+@on_platforms
 async def test_a_regeneration_that_was_killed_is_made_in_the_same_message(
     room: Room, start: Start, llm: LlmEmulator
 ) -> None:
@@ -250,7 +252,7 @@ async def test_killed_once_a_deletion_was_kept_what_was_begun_goes_and_nobody_is
     assert len(llm.seen) == 2
 
 
-@on_all
+@on_platforms
 async def test_a_stop_that_was_kept_before_the_crash_counts_after_it(
     room: Room, start: Start, llm: LlmEmulator, tmp_path: Path, database_url: str
 ) -> None:
@@ -290,7 +292,7 @@ async def test_killed_while_it_is_stopped_the_answer_does_not_come_after_all(
 # --- while nobody was there
 
 
-@pytest.mark.parametrize("surface", [it for it in SURFACES if it != "web"])  # its page is not there either
+@on_platforms
 async def test_a_question_deleted_while_nobody_was_there_is_not_answered_and_what_was_begun_goes(
     room: Room, start: Start, llm: LlmEmulator
 ) -> None:
@@ -306,7 +308,7 @@ async def test_a_question_deleted_while_nobody_was_there_is_not_answered_and_wha
         assert await room.replies("a mistake") == []
 
 
-@on_all
+@on_platforms
 async def test_a_turn_that_died_three_times_ends_with_an_explanation_in_its_message_and_retry_answers_there(
     room: Room, start: Start, llm: LlmEmulator, tmp_path: Path, database_url: str
 ) -> None:

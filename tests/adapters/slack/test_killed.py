@@ -93,10 +93,9 @@ POINTS = ("event committed", "first write about to be made", "first write made",
 
 
 @pytest.mark.parametrize("point", POINTS)
-@pytest.mark.parametrize("kind", ["im", "public"])
-async def test_killed_at_a_point_of_the_turn_the_question_has_one_answer(stage: Stage, kind: str, point: str) -> None:
+async def test_killed_at_a_point_of_the_turn_a_question_asked_alone_has_one_answer(stage: Stage, point: str) -> None:
     stage.llm.default = Script(text=WHOLE, rate=400)
-    channel, words = _place(stage, kind)
+    channel, words = _place(stage, "im")  # channels: tests/stories/test_crashes.py
     async with stage.bot("-m", "tests.stories.crashing", point) as process:
         root = await stage.slack.says("ada", channel, words)
         await process.end(None)
