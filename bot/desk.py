@@ -200,6 +200,10 @@ class Bot:
         """(who, what they used) in words, for a page of the person's own."""
         return await read_usage(self._context(address, author, direct))
 
+    async def lively(self, platform: str, since: float, limit: int) -> Sequence[Address]:
+        """Conversations in which something was said since then (Unix seconds), the liveliest first."""
+        return await self._store.lively(platform, since, limit)
+
     async def forget_workspace(self, platform: str, workspace: str) -> int:
         """The bot was removed there: end what is written, remove everything kept. Returns how many conversations."""
         self._lanes.halt_workspace(platform, workspace, Reason.DELETED)
@@ -226,8 +230,12 @@ class Bot:
         if event.mentions_bot or event.direct or conversation is not None:
             invocation = parse_message(event.text, event.mentions_bot or event.direct)
             if invocation is not None and author.kind is AuthorKind.PERSON:
+                if event.late:  # nobody expects any more what it would change
+                    return _IGNORED
                 context = self._context(address, author, event.direct, event.id)
                 return await self._invoke_once(invocation, context, _event_key(address, event.id))
+        if event.late and conversation is not None and await self._was_before(event):
+            return _IGNORED
         preferences = await self._preferences.at(address, author, event.direct, opens=opens)
         let_in = self._access.lets_in(address, author)
         verdict = judge(
@@ -261,6 +269,11 @@ class Bot:
         if opens and receipt.accepted:
             self._preferences.opened(address, changes)
         return receipt
+
+    async def _was_before(self, event: MessageReceived) -> bool:
+        """It was said before the bot was called there, and was none of its business when it was heard."""
+        conversation = await self._store.conversation(event.address)
+        return conversation is not None and event.sent_at < conversation.began
 
     async def _is_busy(self, conversation: int, mode: str) -> bool:
         if self._lanes.is_busy(conversation):

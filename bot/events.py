@@ -60,7 +60,8 @@ class MessageReceived:
     ``id`` is the platform's message id; with the address's platform, workspace and channel it names the
     message for ever (twins and redeliveries share it). ``mentions_bot``: the bot is named in the text.
     ``direct``: a conversation with the bot alone. ``in_thread``: a reply inside an existing thread.
-    ``opens_with_other_mention``: the first word names somebody else. ``sent_at``: Unix seconds.
+    ``opens_with_other_mention``: the first word names somebody else. ``sent_at``: Unix seconds. ``late``: read from
+    the room after the bot was away, so it may have been heard before.
     """
 
     id: str
@@ -74,6 +75,7 @@ class MessageReceived:
     forum_post: bool = False
     opens_with_other_mention: bool = False
     files: tuple[File, ...] = ()
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 import structlog
@@ -150,9 +151,9 @@ class Listeners:
         around = await self._around(data)
         fact = message_fact(data, around)
         self._note(data, fact, around)
-        if fact is None or (missed and _is_command(fact.text)):
+        if fact is None:
             return
-        receipt = await self._told(fact)
+        receipt = await self._told(replace(fact, late=missed))
         if receipt is None:
             self._seen.drop(fact.id)
             return
@@ -302,8 +303,3 @@ class Listeners:
                 self._seen.put(id, True)
                 await self._created(data, missed=True)
         return len(held)
-
-
-def _is_command(text: str) -> bool:
-    """Commands are not carried out late."""
-    return text.startswith("!") or text.strip(" .!").casefold() == "stop"

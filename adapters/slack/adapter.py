@@ -25,6 +25,7 @@ from adapters.slack.dispatch import Endpoint, bolt_app, take_envelope
 from adapters.slack.inbound import PLATFORM, is_own
 from adapters.slack.listeners import Core, register
 from adapters.slack.manifest import PATH
+from adapters.slack.missed import Missed
 from adapters.slack.socket import Socket
 from adapters.slack.source import Downloads, SlackSource
 from adapters.slack.surface import SlackSurface
@@ -92,6 +93,7 @@ class SlackAdapter:
         self._tasks: list[asyncio.Task[None]] = []
         self._ready = asyncio.Event()
         self._paused = False
+        self._missed = Missed(bot, bot.shelf(PLATFORM), self._teams.at, lambda: not (self._paused or self.healthy()))
         self.platform = SlackPlatform(self._teams)
         self.routes: Sequence[BaseRoute] = self._door.routes
         if slack.mode == "http":
@@ -158,6 +160,7 @@ class SlackAdapter:
         if self._slack.mode == "socket":
             self._socket = Socket(client, session, self._slack.app_token.get_secret_value(), self._take)
             await self._socket.open(_START_PATIENCE)
+        self._tasks.append(asyncio.create_task(self._missed.listen(), name="slack-missed"))
         log.info("connected to Slack", mode=self._slack.mode, install=self._slack.install)
 
     async def _sweep(self) -> None:

@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import structlog
@@ -57,6 +58,7 @@ class Core(Protocol):
     async def form(self, address: Address, author: Author, direct: bool, level: Level | None = None) -> Form: ...
     async def usage(self, address: Address, author: Author, direct: bool) -> Sequence[tuple[str, str]]: ...
     async def forget_workspace(self, platform: str, workspace: str) -> int: ...
+    async def lively(self, platform: str, since: float, limit: int) -> Sequence[Address]: ...
     def shelf(self, platform: str) -> Shelf: ...
 
 
@@ -130,7 +132,11 @@ class Listeners:
     # --- events
 
     async def message(self, body: Body) -> None:
-        event, me = body["event"], self._me()
+        await self.heard(body["event"])
+
+    async def heard(self, event: Body, late: bool = False) -> None:
+        """``late``: it was not told, but read."""
+        me = self._me()
         if is_own(event, me):
             return
         said = event.get("message") or event.get("previous_message") or event
@@ -141,7 +147,9 @@ class Listeners:
             if fact is None:
                 return
             if isinstance(fact, MessageReceived):
-                self._streams.resumed(fact.address.channel, fact.address.thread)
+                fact = replace(fact, late=late)
+                if not late:
+                    self._streams.resumed(fact.address.channel, fact.address.thread)
             receipt = await self._core.receive(fact)
         if isinstance(fact, MessageReceived):
             self._behind(self._tell_after_message(fact, receipt))

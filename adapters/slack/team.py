@@ -98,6 +98,11 @@ class Team:
         unused = time.monotonic() - self.used > _UNUSED
         return unused and not (self.streams.any_open or self._signs.any_set)
 
+    async def hear(self, message: Mapping[str, Any]) -> None:
+        """Take a message that was read and not told. Raises ``ParleyError``."""
+        await self.enter()
+        await self.listeners.heard(message, late=True)
+
     async def sweep(self) -> None:
         await self.streams.sweep()
         await self._signs.sweep()

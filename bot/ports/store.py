@@ -75,6 +75,10 @@ class Store(Protocol):
 
     async def conversation(self, address: Address) -> Conversation | None: ...
 
+    async def lively(self, platform: str, since: float, limit: int) -> Sequence[Address]:
+        """The conversations in which something was said since then, the liveliest first; of very many, the newest."""
+        ...
+
     async def history(self, conversation: int, before: int, limit: int) -> Sequence[StoredMessage]:
         """The newest ``limit`` messages with seq < ``before``, oldest first, without deleted, cleared, trimmed ones."""
         ...

@@ -127,13 +127,15 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A conversation the store knows. ``answers``: the bot takes part (it was asked at least once)."""
+    """A conversation the store knows. ``answers``: the bot takes part (it was asked at least once). ``began``: Unix
+    seconds of its first question."""
 
     id: int
     address: Address
     answers: bool
     trimmed_before: int
     cleared_before: int
+    began: float
 
 
 @dataclass(frozen=True, slots=True)

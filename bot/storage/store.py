@@ -154,6 +154,9 @@ class SqlStore:
     async def conversation(self, address: Address) -> Conversation | None:
         return await self._db.read(addresses.conversation, address)
 
+    async def lively(self, platform: str, since: float, limit: int) -> Sequence[Address]:
+        return await self._db.read(addresses.lively, platform, since, limit)
+
     async def history(self, conversation: int, before: int, limit: int) -> Sequence[StoredMessage]:
         return await self._db.read(history.history, conversation, before, limit)
 

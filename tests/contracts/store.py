@@ -130,6 +130,23 @@ class LaneContract:
         assert (question.text, question.role, question.author_name) == ("question m1", "user", "Bob")
         assert (question.platform_id, question.created_at, question.files) == ("m1", 100.0, turn.files)
 
+    async def test_a_conversation_began_with_its_first_question(self, house: House) -> None:
+        await house.store.accept(asked("m1", sent_at=100.0), now=150.0)
+        await house.store.accept(asked("m2", sent_at=200.0), now=250.0)
+        conversation = await house.store.conversation(place())
+        assert conversation is not None
+        assert conversation.began == 100.0
+
+    async def test_lively_conversations_are_those_where_something_was_said_lately(self, house: House) -> None:
+        assert await house.store.lively("web", 0.0, 10) == []
+        for number, thread in enumerate(["t1", "t2", "t3", "t1"]):
+            await house.store.accept(asked(f"m{number}", thread, sent_at=100.0 + number), now=0.0)
+        await house.store.record(place("t2"), ANN, "r1", "aside", (), 110.0)
+        assert await house.store.lively("web", 0.0, 10) == [place("t2"), place("t1"), place("t3")]
+        assert await house.store.lively("web", 102.5, 10) == [place("t2"), place("t1")]
+        assert await house.store.lively("web", 0.0, 1) == [place("t2")]
+        assert await house.store.lively("slack", 0.0, 10) == []
+
     async def test_an_event_is_accepted_once_whatever_became_of_it(self, house: House) -> None:
         claim = await begin(house.store, asked("m1"))
         await accept(house.store, asked("m2"))

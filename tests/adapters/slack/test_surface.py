@@ -14,6 +14,7 @@ from bot.ports import Platform
 from bot.replies import Receipt, Reply
 from tests.adapters.slack.conversing import markdown
 from tests.adapters.slack.test_run import Core
+from tests.adapters.web.fakes import MemoryShelf
 from tests.contracts.surface import SourceContract, SurfaceContract
 from tests.emulators.slack import Message, Slack
 
@@ -51,8 +52,11 @@ class _Core:
     async def forget_workspace(self, platform: str, workspace: str) -> int:
         raise AssertionError("nobody leaves here")
 
-    def shelf(self, platform: str) -> Any:
-        raise AssertionError("nothing is kept here")
+    async def lively(self, platform: str, since: float, limit: int) -> Any:
+        raise AssertionError("nothing was missed here")
+
+    def shelf(self, platform: str) -> MemoryShelf:
+        return MemoryShelf()
 
 
 @pytest.fixture

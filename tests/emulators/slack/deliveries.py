@@ -1,7 +1,8 @@
 """Deliveries: events, commands and interactions on their way to the app, with retries, over one of two transports.
 
 An event that is not acknowledged in time is sent again: at once, after a minute, after five (scaled by
-``retry_factor``). Commands and interactions are sent once. A delivery can be held back, reordered and repeated.
+``retry_factor``). Commands and interactions are sent once. A delivery can be held back, reordered, repeated and lost,
+as if every attempt had failed.
 """
 
 from __future__ import annotations
@@ -72,14 +73,18 @@ class Deliveries:
         self.state, self.carrier = state, carrier
         self.all: list[Delivery] = []
         self.retry_factor = 1.0
-        self.holding = False
+        self.holding = self.losing = False
         self.double_next = 0
         self._held: list[Delivery] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
     def send(self, delivery: Delivery) -> Delivery:
-        """Put a delivery on its way (or hold it back)."""
+        """Put a delivery on its way, or hold it back, or lose it."""
         self.all.append(delivery)
+        if self.losing:
+            delivery.state = "failed"
+            delivery.done.set()
+            return delivery
         if self.holding:
             self._held.append(delivery)
             return delivery

@@ -1,0 +1,134 @@
+"""What was said while no bot listened, and Slack no longer sends, is read and answered once after the next start."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from adapters.slack import missed, socket
+from tests.adapters.slack.conversing import Talk, markdown
+from tests.emulators.slack import Message
+
+
+@contextlib.contextmanager
+def unheard(talk: Talk) -> Iterator[None]:
+    """Whatever is said, Slack fails to deliver until it gives up."""
+    talk.slack.deliveries.losing = True
+    yield
+    talk.slack.deliveries.losing = False
+
+
+async def follows(talk: Talk, root: Message, text: str, who: str = "ada") -> Message:
+    return await talk.slack.says(who, root.channel, text, thread_ts=root.ts)
+
+
+async def test_mentions_and_follow_ups_are_answered_once(talk: Talk) -> None:
+    async with talk.bot():
+        root = await talk.asks("first")
+        await talk.answered(root, talk.llm.default.text)
+    with unheard(talk):
+        asked = await talk.asks("are you there?")
+        await follows(talk, root, "and here?", who="grace")
+        await talk.slack.says("grace", talk.slack.general, "not for the bot")
+        other = await talk.slack.says("grace", talk.slack.general, "a thread of ours")
+        await follows(talk, other, talk.named("what do you think?"), who="grace")
+    async with talk.bot():
+        await talk.answered(asked, talk.llm.default.text)
+        await talk.answered(root, talk.llm.default.text, 2)
+        await talk.answered(other, talk.llm.default.text)
+        assert len(talk.llm.seen) == 4
+    async with talk.bot():
+        await talk.answered(await talk.asks("last"), talk.llm.default.text)
+        assert len(talk.llm.seen) == 5
+
+
+async def test_a_question_asked_alone_is_answered_too(talk: Talk) -> None:
+    room = talk.slack.dm(talk.slack.ada)
+    async with talk.bot():
+        await talk.answered(await talk.slack.says("ada", room, "first"), talk.llm.default.text)
+    with unheard(talk):
+        asked = await talk.slack.says("ada", room, "are you there?")
+    async with talk.bot():
+        await talk.answered(asked, talk.llm.default.text)
+
+
+async def test_a_line_that_was_deaf_for_long_is_made_up_for(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(missed, "_NOTED_EVERY", 0.05)
+    monkeypatch.setattr(missed, "_DEAF", 0.2)
+    monkeypatch.setattr(socket, "_PING", 1.0)
+    async with talk.bot():
+        root = await talk.asks("first")
+        await talk.answered(root, talk.llm.default.text)
+        talk.slack.fault("apps.connections.open", n=3, status=503)
+        talk.slack.sockets.deafen(answers_pings=False)
+        with unheard(talk):
+            asked = await talk.asks("hello?")
+        await talk.answered(asked, talk.llm.default.text)
+
+
+async def test_commands_are_not_carried_out_late_and_what_was_said_before_it_was_called_stays_so(talk: Talk) -> None:
+    root = await talk.slack.says("grace", talk.slack.general, "a thread of ours")
+    async with talk.bot():
+        await follows(talk, root, "between us")
+        await follows(talk, root, talk.named("what do you think?"))
+        await talk.answered(root, talk.llm.default.text)
+    with unheard(talk):
+        await follows(talk, root, "!set temperature 0.1")
+        await follows(talk, root, "and now?")
+    async with talk.bot():
+        await talk.answered(root, talk.llm.default.text, 2)
+        assert talk.llm.seen[-1].body.get("temperature") != 0.1
+        await asyncio.sleep(0.3)
+        assert len(talk.llm.seen) == len(talk.replies(root)) == 2
+
+
+@pytest.mark.parametrize("after", [missed.MISSED + 60, 60.0])
+async def test_questions_are_answered_late_for_a_quarter_of_an_hour(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch, after: float
+) -> None:
+    async with talk.bot():
+        root = await talk.asks("first")
+        await talk.answered(root, talk.llm.default.text)
+    with unheard(talk):
+        asked = await talk.asks("are you there?")
+    clock = time.time
+    monkeypatch.setattr(missed.Missed.__init__, "__defaults__", (lambda: clock() + after,))
+    async with talk.bot():
+        await talk.answered(await talk.asks("fresh"), talk.llm.default.text)
+        if after < missed.MISSED:
+            await talk.answered(asked, talk.llm.default.text)
+        else:
+            await asyncio.sleep(1.0)
+            assert talk.replies(asked) == []
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [{"error": "missing_scope"}, {"error": "unknown_method"}, {"error": "channel_not_found"}, {"retry_after": 120}],
+)
+async def test_where_it_cannot_be_read_the_bot_answers_whatever_comes(talk: Talk, trouble: dict[str, Any]) -> None:
+    async with talk.bot():
+        await talk.answered(await talk.asks("first"), talk.llm.default.text)
+    talk.slack.fault("conversations.history", n=20, **trouble)
+    with unheard(talk):
+        await talk.asks("are you there?")
+    async with talk.bot():
+        await talk.until(lambda: talk.slack.calls_of("conversations.history"))
+        await talk.answered(await talk.asks("last"), talk.llm.default.text)
+
+
+@pytest.mark.parametrize("trouble", [{"status": 503}, {"retry_after": 1}, {"reset": "before"}])
+async def test_passing_trouble_is_waited_for(talk: Talk, trouble: dict[str, Any]) -> None:
+    async with talk.bot():
+        await talk.answered(await talk.asks("first"), talk.llm.default.text)
+    with unheard(talk):
+        asked = await talk.asks("are you there?")
+    talk.slack.fault("conversations.history", **trouble)
+    async with talk.bot():
+        reply = await talk.answered(asked, talk.llm.default.text)
+        assert markdown(reply) == talk.llm.default.text
