@@ -95,21 +95,17 @@ class Missed:
         channels: dict[tuple[str, str], list[str]] = {}
         for address in await self._core.lively(PLATFORM, self._wall() - _LATELY, 10 * _CHANNELS):
             channels.setdefault((address.workspace, address.channel), []).append(address.thread)
-        count, left = 0, _THREADS
+        count, left, oldest = 0, _THREADS, f"{since:.6f}"
         for (workspace, channel), threads in list(channels.items())[:_CHANNELS]:
             room = self._room(workspace)
-            try:
-                roots = await _read(room.calls, "conversations.history", channel=channel)
-                asked = _lively(roots, threads, since)[:left]
-                left -= len(asked)
-                said = list(roots)
-                for thread in asked:
-                    said += await _read(room.calls, "conversations.replies", channel=channel, ts=thread, oldest=since)
-                for message in _since(said, since):
-                    await room.hear(dict(message) | {"channel": channel})
-                    count += 1
-            except SurfaceError as error:
-                log.info("what was missed in a channel cannot be read", why=type(error).__name__)
+            said = list(await _read(room.calls, "conversations.history", channel=channel))
+            asked = _lively(said, threads, since)[:left]
+            left -= len(asked)
+            for thread in asked:
+                said += await _read(room.calls, "conversations.replies", channel=channel, ts=thread, oldest=oldest)
+            for message in _since(said, since):
+                await room.hear(dict(message) | {"channel": channel})
+                count += 1
         if count:
             log.info("read what was missed", messages=count)
         return count
@@ -129,8 +125,12 @@ def _since(messages: Iterable[Message], since: float) -> list[Message]:
 
 
 async def _read(calls: Calls, method: str, **arguments: Any) -> Sequence[Message]:
-    """One page. Raises ``SurfaceError``."""
-    found = await _patiently(lambda: calls.call(method, limit=_PAGE, **arguments))
+    """One page, as far as Slack lets it be read."""
+    try:
+        found = await _patiently(lambda: calls.call(method, limit=_PAGE, **arguments))
+    except SurfaceError as error:
+        log.info("what was missed cannot be read", method=method, why=type(error).__name__)
+        return ()
     messages: Sequence[Message] = found.get("messages") or ()
     return messages
 

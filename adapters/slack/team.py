@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from adapters.slack.signs import Signs
 from adapters.slack.source import Downloads, SlackSource
 from adapters.slack.stream import Streams
 from adapters.slack.surface import Stage
+from bot.errors import SurfaceError
 from bot.events import Address
 
 _KEPT = 200  # workspaces that are kept although nothing has happened there for long
@@ -99,9 +101,10 @@ class Team:
         return unused and not (self.streams.any_open or self._signs.any_set)
 
     async def hear(self, message: Mapping[str, Any]) -> None:
-        """Take a message that was read and not told. Raises ``ParleyError``."""
-        await self.enter()
-        await self.listeners.heard(message, late=True)
+        """Take a message that was read and not told. Raises ``StoreError``."""
+        with contextlib.suppress(SurfaceError):  # the app was removed meanwhile
+            await self.enter()
+            await self.listeners.heard(message, late=True)
 
     async def sweep(self) -> None:
         await self.streams.sweep()

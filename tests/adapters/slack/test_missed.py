@@ -122,6 +122,19 @@ async def test_where_it_cannot_be_read_the_bot_answers_whatever_comes(talk: Talk
         await talk.answered(await talk.asks("last"), talk.llm.default.text)
 
 
+async def test_a_thread_that_is_gone_does_not_hide_the_rest_of_its_channel(talk: Talk) -> None:
+    async with talk.bot():
+        root = await talk.asks("first")
+        await talk.answered(root, talk.llm.default.text)
+    with unheard(talk):
+        await follows(talk, root, "and here?")
+        asked = await talk.asks("are you there?")
+    talk.slack.fault("conversations.replies", error="thread_not_found")
+    async with talk.bot():
+        await talk.answered(asked, talk.llm.default.text)
+        assert len(talk.replies(root)) == 1
+
+
 @pytest.mark.parametrize("trouble", [{"status": 503}, {"retry_after": 1}, {"reset": "before"}])
 async def test_passing_trouble_is_waited_for(talk: Talk, trouble: dict[str, Any]) -> None:
     async with talk.bot():
