@@ -121,20 +121,24 @@ async def send(client: httpx.AsyncClient, config: LlmConfig, body: bytes, *, fre
     """POST a completion and wait for its headers. ``fresh``: on a connection nothing has used. Raises ``Broken``."""
     owned = open_client(config) if fresh else None
     used = owned or client
+    guard = _Guard(config.headers_timeout)
     try:
         headers = {"content-type": "application/json", "content-length": str(len(body))}
         content = body if len(body) <= _SLICE else _slices(body)
         request = used.build_request("POST", "/chat/completions", content=content, headers=headers)
-        async with asyncio.timeout(config.headers_timeout):
-            response = await used.send(request, stream=True)
+        guard.since, guard.task = guard.now(), asyncio.current_task()
+        response = await used.send(request, stream=True)
     except BaseException as error:
+        is_silent = isinstance(error, asyncio.CancelledError) and guard.is_own()
         if owned is not None:
             await owned.aclose()
-        if isinstance(error, TimeoutError):
+        if is_silent:
             raise Broken(timed_out=True) from None
         if isinstance(error, (httpx.TransportError, OSError)):
             raise Broken(timed_out=False) from None
         raise
+    finally:
+        guard.close()
     return Exchange(response, config.stall_timeout, owned)
 
 
@@ -152,7 +156,7 @@ def _reads(response: httpx.Response) -> AsyncIterator[bytes]:
 
 
 class _Guard:
-    """Cancels a read after ``seconds`` of silence, with one timer for the whole stream instead of one per read.
+    """Cancels who waits for the server after ``seconds`` of silence, with one timer for a whole stream of reads.
 
     While ``task`` is set, it reads since ``since``; plain fields, because they are set for every token. Silence is
     believed at the second look only: when this process itself was held up for so long, what came meanwhile waits in

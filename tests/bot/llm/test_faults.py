@@ -99,6 +99,20 @@ async def test_a_process_that_was_held_up_itself_takes_no_server_for_silent(
     assert text_of(pieces) == HELLO
 
 
+async def test_nor_does_it_when_it_was_held_up_before_the_answer_began(
+    server: LlmEmulator, open_client: OpenClient
+) -> None:
+    server.default = Script(header_delay=0.5)
+    pieces: list[Piece] = []
+    reading = asyncio.create_task(read(open_client(headers_timeout=1.0), ask(), pieces))
+    while not server.seen:
+        await asyncio.sleep(0.01)
+    time.sleep(1.5)  # noqa: ASYNC251 - holds up this very loop, on purpose
+    await reading
+    assert text_of(pieces) == HELLO
+    assert len(server.seen) == 1
+
+
 async def test_a_stream_without_the_closing_mark_is_whole_when_the_model_said_it_was_done(
     server: LlmEmulator, open_client: OpenClient
 ) -> None:
