@@ -203,10 +203,10 @@ class DiscordSurface:
             with contextlib.suppress(SurfaceError):
                 await self._put(place, part, self._shown[part] | {"components": sign_row(_FULL_TEXT)})
 
-    async def _look_for(self, place: Place, part: int) -> None:
-        """A post whose answer was lost long ago may stand there although Discord forgot its nonce."""
+    async def _look_for(self, place: Place, part: int, known_for: float = _NONCE_LIFE) -> None:
+        """A post whose answer was lost may stand there; Discord forgets its nonce after ``known_for`` seconds."""
         tried = self._tried.get(part)
-        if tried is None or place.hook or time.monotonic() - tried < _NONCE_LIFE:
+        if tried is None or place.hook or time.monotonic() - tried < known_for:
             return
         found = await own_parts(self._stage.calls, place.channel, self._stage.me, self._reply.mark)
         known = set(self._ids.values())
@@ -257,10 +257,13 @@ class DiscordSurface:
             self._typing = ""
 
     async def close(self, parts: int) -> None:
-        leftover = sorted((number for number in self._ids if number >= parts), reverse=True)
-        if not leftover:
+        lost = [number for number in self._tried if number >= parts and number not in self._ids]
+        if not lost and all(number < parts for number in self._ids):
             return
         place = await self._stage.places.of(self._reply)
+        for number in lost:
+            await self._look_for(place, number, known_for=0.0)
+        leftover = sorted((number for number in self._ids if number >= parts), reverse=True)
         for number in leftover:
             path = f"{place.messages}/{self._ids[number]}"
             with contextlib.suppress(Gone, Refused):  # a person was faster

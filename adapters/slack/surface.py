@@ -276,6 +276,7 @@ class SlackSurface:
                 await signs.set(self._channel, self._thread, mark, status, direct=self._reply.direct)
 
     async def close(self, parts: int) -> None:
+        await self._look_for(max(self._ids, default=-1) + 1)
         for number in sorted((number for number in self._ids if number >= parts), reverse=True):
             ts = self._ids[number]
             stream = self._stage.streams.find(self._channel, ts)

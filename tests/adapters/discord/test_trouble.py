@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from bot.errors import ConfigurationError
+from bot.reply import delivery
 from tests.adapters.discord.conversing import Talk, asked, is_final, labels, words
 from tests.emulators.discord import Discord, Message, Permission
 from tests.emulators.discord.sessions import Session
@@ -355,6 +356,20 @@ async def test_a_word_the_server_blocks_is_said_in_place_of_the_answer(talk: Tal
         root = await talk.asks("magic?")
         await talk.until(lambda: "moderation" in "".join(talk.texts(root)))
         await talk.settled()
+
+
+async def test_the_beginning_of_an_answer_whose_question_is_deleted_goes_although_its_own_answer_was_lost(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "FIRST_BACKOFF", 5.0)  # the question is deleted before it is posted again
+    talk.llm.default = Script(text="A long tale. " * 40, rate=20)
+    async with talk.bot():
+        talk.discord.fault("create_message", reset="after", n=10)
+        root = await talk.asks("tell me")
+        await talk.until(lambda: talk.replies(root))
+        await talk.discord.deletes("ada", root)
+        await talk.settled()
+        await talk.until(lambda: talk.replies(root) == [])
 
 
 async def test_a_question_that_is_deleted_before_its_thread_gets_nothing(talk: Talk) -> None:

@@ -11,6 +11,7 @@ import pytest
 from adapters.slack import stream
 from adapters.slack.dialect import SLACK
 from adapters.slack.surface import SlackSurface
+from bot.reply import delivery
 from tests.adapters.slack.conversing import PATIENCE, Talk, buttons, markdown, script, under
 from tests.emulators.slack import Limits, Slack
 
@@ -231,6 +232,23 @@ async def test_an_edit_while_the_first_post_is_on_its_way_makes_no_second_messag
         await talk.slack.edits("ada", root, talk.named("hello"))
         await talk.answered(root, "To the new words.")
         assert len(talk.replies(root)) == 1
+
+
+@pytest.mark.parametrize(("native", "method"), [("true", "chat.startStream"), ("false", "chat.postMessage")])
+async def test_the_beginning_of_an_answer_whose_question_is_deleted_goes_although_its_own_answer_was_lost(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch, native: str, method: str
+) -> None:
+    monkeypatch.setenv("SLACK_NATIVE_STREAM", native)
+    monkeypatch.setattr(delivery, "FIRST_BACKOFF", 5.0)  # the question is deleted before it is posted again
+    talk.llm.default = script("A long tale. " * 40, rate=20)
+    async with talk.bot():
+        talk.slack.fault(method, reset="after")
+        question = await talk.asks("tell me")
+        await talk.until(lambda: talk.replies(question))
+        await talk.slack.deletes("ada", question)
+        await talk.settled()
+        await talk.until(lambda: talk.replies(question) == [])
+        assert talk.slack.open_streams() == []
 
 
 async def test_the_answer_to_a_deleted_question_goes_also_when_slack_is_away_for_a_moment(talk: Talk) -> None:
