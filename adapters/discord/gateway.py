@@ -276,7 +276,8 @@ class _Client(discord.AutoShardedClient):
     async def login(self, token: str) -> None:
         """The library would ask who it is, and for the application; both are known."""
         await self.http.static_login(token)
-        self._connection.user = discord.ClientUser(state=self._connection, data=_Socket.me)  # type: ignore[arg-type]
+        me: Any = _Socket.me  # as much as the library reads of what it calls a user
+        self._connection.user = discord.ClientUser(state=self._connection, data=me)
 
     async def _known(self, route: Route, **_: Any) -> Any:
         if (route.method, route.path) != ("GET", "/users/@me"):

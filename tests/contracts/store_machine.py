@@ -62,10 +62,10 @@ class LaneMachine(RuleBasedStateMachine):
         self.given: list[NewTurn] = []
 
     async def open_house(self) -> House:
-        raise NotImplementedError
+        raise NotImplementedError("each engine says how")
 
     async def close_house(self, house: House) -> None:
-        raise NotImplementedError
+        raise NotImplementedError("each engine says how")
 
     def wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(coroutine)

@@ -3,7 +3,6 @@ whole, once, in its message, and nothing is left open."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -235,5 +234,5 @@ async def test_an_answer_of_sixty_thousand_characters_is_whole_in_any_script(tal
 
 
 def _notes(reply: Message) -> str:
-    said: Callable[[dict[str, Any]], str] = lambda block: " ".join(it["text"] for it in block["elements"])  # noqa: E731
-    return "".join(said(block) for block in under(reply) if block["type"] == "context")
+    blocks = [block for block in under(reply) if block["type"] == "context"]
+    return "".join(" ".join(it["text"] for it in block["elements"]) for block in blocks)

@@ -101,7 +101,7 @@ class Hands(People):
 
     def respond(self, url: ResponseUrl, answer: Json) -> None:
         """Show an interaction's answer; the emulator's response URL fills this in."""
-        raise NotImplementedError
+        raise NotImplementedError("the emulator says how")
 
     async def shortcut(self, user: Person | str, callback_id: str, message: Message | None = None) -> Delivery:
         """A global shortcut, or with ``message`` the message shortcut on it (also where the bot is not)."""
