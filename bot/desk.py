@@ -54,6 +54,7 @@ from bot.ports import (
     Form,
     Level,
     NewTurn,
+    Outcome,
     Platform,
     Shelf,
     SignalKind,
@@ -74,6 +75,9 @@ log = structlog.get_logger("desk")
 _ROOMS_REMEMBERED = 20_000
 _COMMANDS_REMEMBERED = 1_000
 _ANSWERED = (TurnState.SHOWING, TurnState.SETTLED)
+_IN_VAIN = (Outcome.FAILED, Outcome.INTERRUPTED)
+_SETTLING = 2.5  # seconds from a reply's last write to its end in the store, at most: a sign may have to be cleared
+_SETTLING_LOOK = 0.05
 _IGNORED = Receipt(accepted=False)
 _SIGNALS = {
     Reason.PERSON: SignalKind.STOP,
@@ -384,7 +388,7 @@ class Bot:
             case Action.VERSION:
                 return await self._choose_version(event, view)
             case Action.REGENERATE | Action.RETRY:
-                return await self._make_again(event.id, event.address, event.author, view)
+                return await self._press_again(event, view)
 
     async def _stop_turn(self, view: TurnView) -> Notice | None:
         if view.state in _ANSWERED:
@@ -435,6 +439,23 @@ class Bot:
 
     def _may_change(self, address: Address, author: Author, view: TurnView) -> bool:
         return author.id == view.author.id or self._access.is_admin(address, author)
+
+    async def _press_again(self, event: ControlPressed, view: TurnView) -> Receipt:
+        """The button stands there as soon as the last write is made, a moment before the store knows of the end."""
+        if view.newest and view.state not in _ANSWERED and self._may_change(event.address, event.author, view):
+            view = await self._settling(view)
+            if view.text and view.state in _ANSWERED and view.outcome not in _IN_VAIN:
+                return Receipt(False, duplicate=True)  # pressed twice, and made again since
+        return await self._make_again(event.id, event.address, event.author, view)
+
+    async def _settling(self, view: TurnView) -> TurnView:
+        """The same reply, once it is settled; as it is when it is not soon."""
+        clock = asyncio.get_running_loop().time
+        until = clock() + _SETTLING
+        while view.state not in _ANSWERED and clock() < until:
+            await asyncio.sleep(_SETTLING_LOOK)
+            view = await self._store.turn(view.mark) or view
+        return view
 
     async def _make_again(self, event_id: str, address: Address, author: Author, view: TurnView) -> Receipt:
         if not self._may_change(address, author, view):

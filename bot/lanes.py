@@ -146,17 +146,15 @@ class Lanes:
             except Exception:  # whatever broke, the lane goes on and the question gets its visible outcome
                 log.exception("turn broke")
                 outcome = await self._turns.explain_breakdown(claim, halt)
-            log.info("turn settled", outcome=outcome.value, attempts=claim.attempts, merged=claim.merged)
-            self._metrics.settled(outcome)
-            for _ in range(claim.merged - 1 if claim.attempts == 1 and not claim.target else 0):
-                self._metrics.settled(Outcome.MERGED)
             return outcome
 
     async def _settle(self, claim: Claim, outcome: Outcome, halt: Halt) -> Claim | None:
         tries = 0
         while True:
             try:
-                return await self._store.settle(claim, outcome, self._wall())
+                upcoming = await self._store.settle(claim, outcome, self._wall())
+                self._count(claim, outcome)
+                return upcoming
             except Superseded:
                 raise
             except StoreError:
@@ -165,3 +163,10 @@ class Lanes:
                 log.error("turn not settled yet: the database is away")
                 await asyncio.sleep(_RETRY_STORE[min(tries, len(_RETRY_STORE) - 1)])
                 tries += 1
+
+    def _count(self, claim: Claim, outcome: Outcome) -> None:
+        with turn_logged(claim):
+            log.info("turn settled", outcome=outcome.value, attempts=claim.attempts, merged=claim.merged)
+        self._metrics.settled(outcome)
+        for _ in range(claim.merged - 1 if claim.attempts == 1 and not claim.target else 0):
+            self._metrics.settled(Outcome.MERGED)

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from bot.storage.store import SqlStore
 from bot.wiring import House
 from tests.emulators.llm import LlmEmulator, Script
+from tests.stories.faults import refusal
 from tests.stories.home import BOTH, Person, home, person
 
 ENGINES = BOTH
+FAILS = refusal(400, "invalid_request_error", "no")
 LONG = "One sentence after another, calmly. " * 40
 
 
@@ -154,6 +160,60 @@ async def test_regenerate_answers_in_the_same_message_and_history_uses_the_versi
     await ana.says("thanks", thread=root["id"])
     await ana.answer(root, 2)
     assert asked(llm)[1] == ("assistant", "Blue.")
+
+
+@pytest.fixture
+def slow_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The end of a turn reaches the store well after its last words stand on the page."""
+    settle = SqlStore.settle
+
+    async def late(*arguments: Any) -> Any:
+        await asyncio.sleep(0.5)
+        return await settle(*arguments)
+
+    monkeypatch.setattr(SqlStore, "settle", late)
+
+
+@pytest.mark.usefixtures("slow_end")
+async def test_retry_pressed_the_moment_it_stands_there_answers(ana: Person, llm: LlmEmulator) -> None:
+    llm.scripts.extend([FAILS, FAILS, Script(text="Here it is.")])
+    root = await ana.says("@Parley a colour")
+    failed = await ana.answer(root)
+    assert failed["controls"]["retry"]
+    for _ in range(2):
+        count = len(llm.seen)
+        assert await ana.presses(failed, "retry") is None
+        await ana.until(lambda seen=count: len(llm.seen) > seen)  # type: ignore[misc]  # bound now
+        await ana.answer(root)
+    await ana.until(lambda: ana.messages[failed["id"]]["text"] == "Here it is.")
+    assert (len(ana.replies(root)), len(llm.seen)) == (1, 3)
+
+
+@pytest.mark.usefixtures("slow_end")
+async def test_regenerate_pressed_the_moment_a_failed_one_gave_way_makes_it_again(
+    ana: Person, llm: LlmEmulator
+) -> None:
+    llm.scripts.extend([Script(text="Blue."), FAILS, Script(text="Green.")])
+    root = await ana.says("@Parley a colour")
+    first = await ana.answer(root)
+    assert await ana.presses(first, "regenerate") is None
+    await ana.until(lambda: ana.notices)
+    assert ana.messages[first["id"]]["text"] == "Blue."
+    assert await ana.presses(first, "regenerate") is None
+    await ana.until(lambda: ana.messages[first["id"]]["text"] == "Green.")
+
+
+async def test_regenerate_pressed_twice_at_once_makes_one_version(ana: Person, llm: LlmEmulator) -> None:
+    llm.scripts.append(Script(text="Blue."))
+    llm.default = Script(text="Green.", ttft=0.3)
+    root = await ana.says("@Parley a colour")
+    first = await ana.answer(root)
+    assert await asyncio.gather(*(ana.presses(first, "regenerate") for _ in range(3))) == [None] * 3
+    await ana.until(lambda: ana.messages[first["id"]]["text"] == "Green.")
+    await ana.says("thanks", thread=root["id"])
+    await ana.answer(root, 2)
+    assert ana.messages[first["id"]]["controls"]["versions"] == 2
+    assert len(llm.seen) == 3
 
 
 async def test_a_stopped_version_is_still_marked_when_it_is_turned_back_to(ana: Person, llm: LlmEmulator) -> None:
