@@ -14,7 +14,7 @@ from tests.browser.chromium import connected
 from tests.browser.conftest import listen
 from tests.emulators.llm import LlmEmulator, Script
 from tests.stories.home import home
-from tests.stories.process import running
+from tests.stories.process import running_cold
 
 LONG = "One sentence after another, calmly. " * 60
 ANSWER = "[data-author-bot=true]"
@@ -352,14 +352,14 @@ async def test_after_a_restart_of_the_process_the_page_comes_back_by_itself_and_
     llm.scripts.extend([Script(text="First."), Script(text="Second.")])
     variables = {"GROQ_API_KEY": llm.key, "LLM_BASE_URL": llm.url}
     page = await context.new_page()
-    async with running(tmp_path, **variables) as before:
+    async with running_cold(tmp_path, **variables) as before:
         await page.goto(before.url)
         await connected(page)
         await asks(page, "@Parley one")
         await expect(thread(page).locator(f"{DONE} .body")).to_have_text("First.")
     await expect(page.get_by_test_id("connection")).not_to_have_attribute("data-state", "open")
     await page.get_by_test_id("composer-thread").fill("two")
-    async with running(tmp_path, **variables, PORT=str(before.port)):
+    async with running_cold(tmp_path, **variables, PORT=str(before.port)):
         await connected(page)
         await expect(page.get_by_test_id("composer-thread")).to_have_value("two")
         await page.get_by_test_id("composer-thread").press("Enter")

@@ -17,6 +17,7 @@ from pathlib import Path
 import httpx
 
 from tests.emulators.llm import LlmEmulator
+from tests.stories import warm
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 90.0  # seconds for a process to start, to end or to get something done
@@ -42,7 +43,7 @@ class Process:
 
     url: str
     pid: int
-    handle: asyncio.subprocess.Process
+    handle: asyncio.subprocess.Process | warm.WarmProcess
     streams: tuple[asyncio.Task[bytes], ...]
 
     @property
@@ -80,13 +81,19 @@ def ordinary() -> None:
             prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
 
 
+_BOT = ("-m", "bot", "run")
+
+
+def _environment(variables: dict[str, str]) -> dict[str, str]:
+    return {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PORT": "0", **variables}
+
+
 async def _start(
-    folder: Path, variables: dict[str, str], program: tuple[str, ...] = ("-m", "bot", "run")
+    folder: Path, variables: dict[str, str], program: tuple[str, ...] = _BOT
 ) -> asyncio.subprocess.Process:
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PORT": "0", **variables}
     return await asyncio.create_subprocess_exec(
         sys.executable, *program,
-        cwd=folder, env=environment, preexec_fn=ordinary,
+        cwd=folder, env=_environment(variables), preexec_fn=ordinary,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
 
@@ -127,7 +134,26 @@ async def ended(folder: Path, **variables: str) -> Ended:
 @contextlib.asynccontextmanager
 async def running(folder: Path, *program: str, **variables: str) -> AsyncIterator[Process]:
     """A bot that said "ready"; ended with SIGTERM, which must go well. ``program``: Python's arguments, if others."""
-    process = await _start(folder, variables, *([program] if program else []))
+    program = program or _BOT
+    if program[0] == "-m":
+        process: asyncio.subprocess.Process | warm.WarmProcess = await warm.start(
+            folder, _environment(variables), program[1:]
+        )
+    else:
+        process = await _start(folder, variables, program)
+    async with _living(process) as living:
+        yield living
+
+
+@contextlib.asynccontextmanager
+async def running_cold(folder: Path, **variables: str) -> AsyncIterator[Process]:
+    """The same with an interpreter of its own from the first import on, for what only that can show."""
+    async with _living(await _start(folder, variables)) as living:
+        yield living
+
+
+@contextlib.asynccontextmanager
+async def _living(process: asyncio.subprocess.Process | warm.WarmProcess) -> AsyncIterator[Process]:
     assert process.stdout is not None
     assert process.stderr is not None
     swallowing: list[asyncio.Task[bytes]] = []

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from bot.variables import settings_documentation
-from tests.stories.process import ended, running
+from tests.stories.process import ended, running_cold
 
 WRONG = [
     ("GROQ_API_KEY", "gsk_tulip and more", "it has characters in it that no key has."),
@@ -88,7 +88,7 @@ async def test_a_port_in_use_is_named_with_what_to_do(tmp_path: Path) -> None:
 
 
 async def test_two_bots_on_one_database_are_refused_and_the_first_goes_on(tmp_path: Path) -> None:
-    async with running(tmp_path) as first:
+    async with running_cold(tmp_path) as first:
         end = await ended(tmp_path)
         assert end.code == 2
         assert len(end.lines) == 1
@@ -106,7 +106,7 @@ async def test_open_to_other_machines_without_a_token_is_refused(tmp_path: Path)
 
 async def test_open_to_other_machines_with_a_token_nobody_comes_in_without_it(tmp_path: Path) -> None:
     token = "tulip-tulip-tulip-tulip"
-    async with running(tmp_path, HOST="0.0.0.0", WEB_TOKEN=token) as process:
+    async with running_cold(tmp_path, HOST="0.0.0.0", WEB_TOKEN=token) as process:
         url = f"http://127.0.0.1:{process.port}"
         async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
             assert (await http.get("/api/hello")).status_code == 401

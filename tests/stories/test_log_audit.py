@@ -12,7 +12,7 @@ import httpx
 from tests.emulators.llm import LlmEmulator, Script
 from tests.stories.faults import refusal
 from tests.stories.home import Person, person
-from tests.stories.process import Ended, Process, running
+from tests.stories.process import Ended, Process, running_cold
 
 MARKERS = {
     "a question": "zebraquestion",
@@ -87,7 +87,7 @@ async def test_at_the_debug_level_of_everything_no_word_no_name_and_no_key_is_pr
         "PYTHONASYNCIODEBUG": "1",
         "PYTHONDEVMODE": "1",
     }
-    async with running(tmp_path, **given) as process:
+    async with running_cold(tmp_path, **given) as process:
         async with person(process, "Zebrawoman") as ana:
             await lively_day(process, ana, llm)
         end = await process.end(signal.SIGTERM)
@@ -104,11 +104,11 @@ async def test_a_crash_and_the_recovery_from_it_print_no_word_either(tmp_path: P
     given = {"GROQ_API_KEY": llm.key, "LLM_BASE_URL": llm.url, "LOG_LEVEL": "debug", "LOG_FORMAT": "json"}
     llm.scripts.append(Script(text="zebraanswer " * 300, rate=40))
     llm.default = Script(text="zebraanswer, whole.")
-    async with running(tmp_path, **given) as process, person(process, "Zebrawoman") as ana:
+    async with running_cold(tmp_path, **given) as process, person(process, "Zebrawoman") as ana:
         root = await ana.says("@Parley zebraquestion?")
         await ana.begins(root, 30)
         printed(await process.end())
-    async with running(tmp_path, **given) as process:
+    async with running_cold(tmp_path, **given) as process:
         await process.outcomes(1)
         lines = printed(await process.end(signal.SIGTERM))
     assert [line["resumed"] for line in lines if line["event"] == "ready"] == [1]
@@ -118,7 +118,7 @@ async def test_a_crash_and_the_recovery_from_it_print_no_word_either(tmp_path: P
 async def test_a_token_for_the_workspace_is_in_no_line(tmp_path: Path, llm: LlmEmulator) -> None:
     token = MARKERS["the workspace's token"]
     given = {"GROQ_API_KEY": llm.key, "LLM_BASE_URL": llm.url, "LOG_LEVEL": "debug", "LOG_FORMAT": "json"}
-    async with running(tmp_path, WEB_TOKEN=token, **given) as process:
+    async with running_cold(tmp_path, WEB_TOKEN=token, **given) as process:
         async with httpx.AsyncClient(base_url=process.url, trust_env=False) as http:
             assert (await http.get("/", params={"token": token + "x"})).status_code == 401
             assert (await http.get("/", params={"token": token})).status_code == 303
