@@ -280,8 +280,9 @@ class Bot:
         return conversation is not None and event.sent_at < conversation.began
 
     async def _is_busy(self, conversation: int, mode: str) -> bool:
-        if self._lanes.is_busy(conversation):
-            return True
+        here = self._lanes.is_busy(conversation)
+        if here is not None:
+            return here
         # Where questions wait anyhow it makes no difference, and costs nothing.
         return mode != "queue" and self._store.shared and await self._store.is_busy(conversation)
 

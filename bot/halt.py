@@ -15,10 +15,14 @@ class Reason(StrEnum):
 
 
 class Halt:
-    """One running turn's stop switch. The first reason counts, but that the turn was lost counts more."""
+    """One running turn's stop switch. The first reason counts, but that the turn was lost counts more.
+
+    ``over``: all that people will see of the turn is shown; it only has to be settled.
+    """
 
     def __init__(self) -> None:
         self.reason: Reason | None = None
+        self.over = False
         self._reading: asyncio.Task[object] | None = None
 
     @property

@@ -48,9 +48,10 @@ class Lanes:
     def __len__(self) -> int:
         return len(self._playing)
 
-    def is_busy(self, conversation: int) -> bool:
-        """Whether a turn of this conversation plays now."""
-        return conversation in self._playing
+    def is_busy(self, conversation: int) -> bool | None:
+        """Whether a turn of this conversation still has something to show; ``None`` when none plays here."""
+        lane = self._playing.get(conversation)
+        return None if lane is None else not lane.halt.over
 
     def start(self, claim: Claim) -> None:
         """Play this claim, and whatever waits behind it.

@@ -153,6 +153,7 @@ class Turns:
             is_ours = False
             raise
         finally:
+            halt.over = True
             await stage.delivery.abandon()
             if is_ours and not halt.lost:
                 await self._keep_parts(claim, stage)

@@ -203,6 +203,20 @@ async def test_regenerate_pressed_the_moment_a_failed_one_gave_way_makes_it_agai
     await ana.until(lambda: ana.messages[first["id"]]["text"] == "Green.")
 
 
+@pytest.mark.usefixtures("slow_end")
+async def test_where_busy_means_ignore_a_question_asked_the_moment_the_answer_stands_there_is_answered(
+    ana: Person, llm: LlmEmulator
+) -> None:
+    llm.scripts.extend([Script(text="One.", rate=10), Script(text="Two.")])
+    await ana.commands("set busy ignore")
+    root = await ana.says("@Parley first")
+    await ana.answer(root)
+    await ana.says("second", thread=root["id"])
+    await ana.answer(root, 2)
+    assert [message["text"] for message in ana.replies(root)] == ["One.", "Two."]
+    assert ana.notices == []
+
+
 async def test_regenerate_pressed_twice_at_once_makes_one_version(ana: Person, llm: LlmEmulator) -> None:
     llm.scripts.append(Script(text="Blue."))
     llm.default = Script(text="Green.", ttft=0.3)
