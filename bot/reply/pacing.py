@@ -25,6 +25,7 @@ from bot.replies import Budget, Toll, Way
 from bot.reply.bucket import NO_WAIT, Bucket, Place
 
 GRACE = 2.0  # seconds a place in the queue outlives the wait that was promised
+LONGEST_GUESS = 2.0  # seconds a preview waits on an estimate of what other processes will leave
 _SWEEP_EVERY = 256
 
 
@@ -120,6 +121,8 @@ class Pacing:
         else:
             self._take(now, best.way, conversation, urgency)
         self._fetch_if_hungry([best.way])
+        if urgency is Urgency.PREVIEW and self.shared and best.wait > LONGEST_GUESS:
+            return Grant(best.way, LONGEST_GUESS)
         return best
 
     def slowed(self, now: float, key: str, retry_after: float) -> None:
