@@ -15,7 +15,7 @@ from types import ModuleType
 
 from bot.backends import choose
 from bot.config import Config
-from bot.errors import CompletionFailed, ConfigurationError, KeyRefused, ModelGone, ParleyError
+from bot.errors import CompletionFailed, ConfigurationError, InUse, KeyRefused, ModelGone, ParleyError
 from bot.ports import ChatMessage, Check, CompletionRequest, Completions, TextDelta
 from bot.storage import SqlShelf, open_store
 from bot.variables import wrong_adapter_variables
@@ -60,11 +60,14 @@ async def configuration(config: Config) -> Sequence[Check]:
 
 
 async def database(config: Config) -> Sequence[Check]:
-    """Opens it (which brings its tables up to date), writes and reads."""
+    """Opens it (which brings its tables up to date), writes and reads; not the file of a bot that runs."""
     config.data_dir.mkdir(parents=True, exist_ok=True)
     kind = config.database_url.partition("://")[0].partition("+")[0]
     began = time.perf_counter()
-    store, _ = await open_store(config.database_url, config.data_dir)
+    try:
+        store, _ = await open_store(config.database_url, config.data_dir)
+    except InUse as used:
+        return [Check("database", True, f"{kind}; {used.problem}, which is well if that is your bot: see its /readyz")]
     try:
         await store.check()
         counts = await store.counts()
@@ -161,10 +164,15 @@ async def adapters(config: Config) -> Sequence[Check]:
 
 
 async def _checked_with_shelf(name: str, module: ModuleType, config: Config) -> Sequence[Check]:
-    """An adapter that keeps rows of its own may look at them."""
-    store, db = await open_store(config.database_url, config.data_dir)
+    """An adapter that keeps rows of its own may look at them, unless a bot that runs has the file."""
+    lines: Sequence[Check]
     try:
-        lines: Sequence[Check] = await module.check(config, shelf=SqlShelf(db, name))
+        store, db = await open_store(config.database_url, config.data_dir)
+    except InUse:
+        lines = await module.check(config, shelf=None)
+        return lines
+    try:
+        lines = await module.check(config, shelf=SqlShelf(db, name))
         return lines
     finally:
         await store.close()

@@ -2,6 +2,7 @@
 
 ParleyError
 ├── ConfigurationError      a variable is wrong: names it and the fix (exit 2)
+│   └── InUse               another process holds the database's file
 ├── SettingRefused          a value given in chat does not fit
 ├── CompletionFailed        the provider did not answer; ``safe`` to ask again? ``retry_after``?
 │   ├── KeyRefused          401, 403: the key or its permissions
@@ -43,6 +44,10 @@ class ConfigurationError(ParleyError):
         text = f"{variable}: {problem}. {fix}"
         super().__init__(text, user_text=text)
         self.variable, self.problem, self.fix = variable, problem, fix
+
+
+class InUse(ConfigurationError):
+    """The database's file belongs to another process, most likely to a bot that runs."""
 
 
 class SettingRefused(ParleyError):

@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from bot.errors import ConfigurationError
+from bot.errors import ConfigurationError, InUse
 
 if sys.platform == "win32":
     import msvcrt
@@ -22,7 +22,7 @@ else:
 
 
 class FileLock:
-    """Held from construction until ``release``. Raises ``ConfigurationError`` when another process holds it."""
+    """Held from construction until ``release``. Raises ``InUse`` when another process holds it."""
 
     def __init__(self, database: Path) -> None:
         path = database.with_name(database.name + ".lock")
@@ -39,7 +39,7 @@ class FileLock:
             seize(self._descriptor)
         except OSError as error:
             self.release()
-            raise ConfigurationError(
+            raise InUse(
                 "DATABASE_URL",
                 f"another process has {database} open",
                 "Stop the other one first, or give this one a data folder of its own.",

@@ -79,16 +79,24 @@ async def test_a_good_database_is_written_and_read() -> None:
     assert line.found.startswith("sqlite, tables up to date, written and read in ")
 
 
-async def test_a_database_that_another_process_holds_is_told_with_its_fix() -> None:
+async def test_beside_the_running_bot_its_database_is_left_alone_and_everything_else_is_looked_at(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    environment.setenv("SLACK_BOT_TOKEN", "xoxb-1-x")
+    environment.setenv("SLACK_APP_TOKEN", "xapp-1-x")
+    environment.setenv("SLACK_API_URL", "http://127.0.0.1:9/api/")
     config = read_config()
     config.data_dir.mkdir()
     store, _ = await open_store(config.database_url, config.data_dir)
     try:
-        (line,) = [line for line in await doctor.examine(config) if line.found.startswith("DATABASE_URL")]
+        lines = await doctor.examine(config)
     finally:
         await store.close()
-    assert not line.ok
-    assert line.fix
+    (database,) = [line for line in lines if line.name == "database"]
+    assert database.ok
+    assert "another process has" in database.found
+    assert not [line for line in lines if "DATABASE_URL" in line.found]
+    assert [line.name for line in lines if not line.ok and line.name.startswith("Slack")]
 
 
 async def test_little_room_on_the_disk_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
