@@ -21,7 +21,10 @@ MOMENT = 0.02  # seconds until a slice that is being fetched is looked for, the 
 _LONGEST_LOOK = 1.0
 _SOON = 0.3  # seconds that a write waits for what flows to it, for which nothing is fetched
 _CLOSE = 0.05  # tokens by which an estimate may be wrong
-_LASTING = 5.0  # seconds for which what was written tells what will be
+_LASTING = 5.0  # seconds for which a preview tells that more will come
+_LINGERING = (
+    2.5  # the same of first and final writes: less than a regular trade, so that a part is not kept for nothing
+)
 _PLENTY = 2.0  # tokens in the pool for which a preview does not wait for the next regular trade
 NO_WAIT = 1e-6  # seconds: shorter waits are rounding
 _ROUNDING = 1e-6  # tokens
@@ -215,7 +218,7 @@ class Bucket:
         self.advance(now)
         self.hungry = False
         self.wanting = {name: at for name, at in self.wanting.items() if now - at < _LASTING}
-        self.written = {name: at for name, at in self.written.items() if now - at < _LASTING}
+        self.written = {name: at for name, at in self.written.items() if now - at < _LINGERING}
         urgent = float(len(self.urgent.keys() | self.expected))
         # Some more may come as those did that wrote just now: they should not need a trade each.
         spare = min(_SPARE, len(self.written))
