@@ -119,5 +119,8 @@ class Scene:
         return again
 
     async def outcomes(self) -> dict[str, int]:
-        """Turns settled by outcome, as the metrics tell."""
+        """Turns settled by outcome, as the metrics tell once nothing plays: they count what is in the store already."""
+        async with asyncio.timeout(PATIENCE):
+            while self.opened.bot.lanes()[0]:
+                await asyncio.sleep(0.01)
         return turns_settled((await self.ana.http.get("/metrics")).text)
