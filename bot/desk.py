@@ -402,6 +402,7 @@ class Bot:
     async def _choose_version(self, event: ControlPressed, view: TurnView) -> Receipt:
         if not self._may_change(event.address, event.author, view):
             return Receipt(False, notice=Notice("Only the person who asked can turn the versions.", error=True))
+        view = await self._settling(view)
         if view.state not in _ANSWERED:
             return Receipt(False, notice=Notice("One moment, I am still writing here.", error=True))
         chosen = await self._store.choose_version(view.mark, int(event.value) if event.value.isdigit() else 0)
@@ -538,6 +539,8 @@ class Bot:
         view = await self._store.newest_turn(address)
         if view is None:
             return Notice("There is nothing here to answer again.", error=True)
+        if not self._lanes.is_busy(view.conversation):
+            view = await self._settling(view)
         return (await self._make_again(event_id, address, author, view)).notice
 
     async def new(self, address: Address, author: Author) -> bool:

@@ -22,9 +22,7 @@ _LONGEST_LOOK = 1.0
 _SOON = 0.3  # seconds that a write waits for what flows to it, for which nothing is fetched
 _CLOSE = 0.05  # tokens by which an estimate may be wrong
 _LASTING = 5.0  # seconds for which a preview tells that more will come
-_LINGERING = (
-    2.5  # the same of first and final writes: less than a regular trade, so that a part is not kept for nothing
-)
+_LINGERING = 2.5  # the same of first and final writes; less than a regular trade, so that no part is kept for nothing
 _PLENTY = 2.0  # tokens in the pool for which a preview does not wait for the next regular trade
 NO_WAIT = 1e-6  # seconds: shorter waits are rounding
 _ROUNDING = 1e-6  # tokens

@@ -190,6 +190,30 @@ async def test_retry_pressed_the_moment_it_stands_there_answers(ana: Person, llm
 
 
 @pytest.mark.usefixtures("slow_end")
+async def test_retry_typed_the_moment_an_answer_failed_answers(ana: Person, llm: LlmEmulator) -> None:
+    llm.scripts.extend([FAILS, Script(text="Here it is.")])
+    root = await ana.says("@Parley a colour")
+    failed = await ana.answer(root)
+    await ana.commands("retry", thread=root["id"])
+    await ana.until(lambda: ana.messages[failed["id"]]["text"] == "Here it is.")
+    assert ana.notices == []
+
+
+@pytest.mark.usefixtures("slow_end")
+async def test_a_version_turned_to_the_moment_a_regeneration_failed_shows(ana: Person, llm: LlmEmulator) -> None:
+    llm.scripts.extend([Script(text="Blue."), Script(text="Green."), FAILS])
+    root = await ana.says("@Parley a colour")
+    first = await ana.answer(root)
+    assert await ana.presses(first, "regenerate") is None
+    await ana.until(lambda: ana.messages[first["id"]]["text"] == "Green.")
+    await ana.answer(root)
+    assert await ana.presses(first, "regenerate") is None
+    await ana.until(lambda: ana.notices)
+    assert await ana.presses(first, "version", "1") is None
+    await ana.until(lambda: ana.messages[first["id"]]["text"] == "Blue.")
+
+
+@pytest.mark.usefixtures("slow_end")
 async def test_regenerate_pressed_the_moment_a_failed_one_gave_way_makes_it_again(
     ana: Person, llm: LlmEmulator
 ) -> None:
