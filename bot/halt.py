@@ -17,7 +17,7 @@ class Reason(StrEnum):
 class Halt:
     """One running turn's stop switch. The first reason counts, but that the turn was lost counts more.
 
-    ``over``: all that people will see of the turn is shown; it only has to be settled.
+    ``over``: nothing more will be generated; what people will see is known, and at most its last write is left.
     """
 
     def __init__(self) -> None:

@@ -49,7 +49,7 @@ class Lanes:
         return len(self._playing)
 
     def is_busy(self, conversation: int) -> bool | None:
-        """Whether a turn of this conversation still has something to show; ``None`` when none plays here."""
+        """Whether an answer is still being made in this conversation; ``None`` when no turn plays here."""
         lane = self._playing.get(conversation)
         return None if lane is None else not lane.halt.over
 

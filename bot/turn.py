@@ -276,6 +276,7 @@ class Turns:
             await stage.delivery.remove()
             return Outcome.CANCELLED
         answer = await self._generate(claim, material, stage, halt)
+        halt.over = True
         return await self._conclude(claim, answer, stage, halt)
 
     async def _stands(self, claim: Claim) -> bool:
