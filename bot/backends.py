@@ -7,10 +7,10 @@ began.
 from __future__ import annotations
 
 import os
-import re
+from collections.abc import Set
 from pathlib import Path
 
-from bot.config import GROQ_URL, Config
+from bot.config import GROQ_URL, Config, web_address, whole_key
 from bot.errors import ConfigurationError, StoreError
 from bot.llm import Guide, LlmConfig, Switchable, find_local, open_completions
 from bot.ports import Backend, Completions
@@ -21,11 +21,7 @@ _ROOT = Path(__file__).resolve().parent.parent
 async def choose(config: Config) -> Completions:
     """The backend that the configuration and this machine offer, in that order."""
     if config.key or config.llm_base_url != GROQ_URL:
-        # A Groq key with another address means a gateway or a proxy in front of Groq.
-        groq = config.llm_base_url == GROQ_URL or bool(
-            config.groq_api_key.get_secret_value() and not config.llm_api_key.get_secret_value()
-        )
-        return _configured(config, config.llm_base_url, config.key, "groq" if groq else "server")
+        return _configured(config, config.llm_base_url, config.key, _kind(config, config.llm_base_url))
     local = await find_local()
     if local is not None:
         return open_completions(
@@ -55,9 +51,18 @@ def _configured(config: Config, url: str, key: str, kind: str) -> Completions:
     )
 
 
-def _is_chosen(config: Config, listed: list[str]) -> bool:
-    """Whether the configured model was meant for this server: somebody set it, or the server has it."""
-    return "llm_model" in config.model_fields_set or config.llm_model in listed
+def _kind(config: Config, url: str) -> str:
+    """A Groq key with another address means a gateway or a proxy in front of Groq."""
+    has_groq_key = config.groq_api_key.get_secret_value() and not config.llm_api_key.get_secret_value()
+    return "groq" if url == GROQ_URL or (url == config.llm_base_url and has_groq_key) else "server"
+
+
+def _is_chosen(config: Config, url: str, listed: list[str]) -> bool:
+    """Whether the configured model is meant for this server: it has the model, or somebody set it for no other one."""
+    given = config.model_fields_set
+    return config.llm_model in listed or (
+        "llm_model" in given and ("llm_base_url" not in given or config.llm_base_url == url)
+    )
 
 
 class KeyRing:
@@ -69,31 +74,64 @@ class KeyRing:
         self._env_file = env_file
 
     async def use(self, key: str, url: str = "", remember: bool = False) -> Backend:
-        """Ask the provider with the new key first. Raises ``CompletionFailed``: then nothing has changed."""
-        key, url = key.strip(), url.strip().rstrip("/") or GROQ_URL
-        if not key or re.search(r"\s", key):
-            raise ConfigurationError("GROQ_API_KEY", "the key is empty or has blanks in it", "Paste the key alone.")
-        values = {"GROQ_API_KEY": key} if url == GROQ_URL else {"LLM_API_KEY": key, "LLM_BASE_URL": url}
-        fresh = _configured(self._config, url, key, "groq" if url == GROQ_URL else "server")
+        """Ask the provider with the new key first. Raises ``CompletionFailed``: then nothing has changed.
+
+        Without ``url`` the key is for the configured server; only with it the key may be empty.
+        """
+        key, url = _checked(key, url)
+        url = url or self._config.llm_base_url
+        kind = _kind(self._config, url)
+        values = {"GROQ_API_KEY" if kind == "groq" else "LLM_API_KEY": key}
+        if url != GROQ_URL:
+            values["LLM_BASE_URL"] = url
+        fresh = _configured(self._config, url, key, kind)
         try:
             listed = [profile.id for profile in await fresh.models()]
         except BaseException:
             await fresh.close()
             raise
-        if url != GROQ_URL and listed and not _is_chosen(self._config, listed):
+        if listed and not _is_chosen(self._config, url, listed):
             await fresh.close()
-            values["LLM_MODEL"] = listed[0]
-            fresh = _configured(self._config.model_copy(update={"llm_model": listed[0]}), url, key, "server")
+            usual = Config.model_fields["llm_model"].default
+            model = usual if usual in listed else listed[0]
+            if kind == "server":
+                values["LLM_MODEL"] = model
+            fresh = _configured(self._config.model_copy(update={"llm_model": model}), url, key, kind)
         self._switch.use(fresh)
         if remember:
-            self._write(values)
+            self._remember(values, listed)
         return self._switch.backend()
 
-    def _write(self, values: dict[str, str]) -> None:
-        """Put the values into ``.env``, readable by its owner only; other lines stay as they are."""
+    def _remember(self, values: dict[str, str], listed: list[str]) -> None:
+        """Have the next start choose the same, as far as ``.env`` decides that."""
+        superseded = {"LLM_API_KEY", "LLM_BASE_URL"} - values.keys()
+        if not values.get("LLM_API_KEY", "-"):  # a server without a key would be sent the other one
+            superseded.add("GROQ_API_KEY")
+        self._write(values, superseded, listed)
+        decided = [
+            name
+            for name in values.keys() | superseded
+            if os.environ.get(name, values.get(name, "")) != values.get(name, "")
+        ]
+        if decided:
+            names = " and ".join(sorted(decided))
+            raise StoreError(
+                "the environment decides",
+                user_text=f"This works now, but at the next start {names} of the environment will count, not .env.",
+            )
+
+    def _write(self, values: dict[str, str], superseded: Set[str], listed: list[str]) -> None:
+        """Put the values into ``.env``, readable by its owner only; other lines stay as they are.
+
+        A model that was kept for a server that goes, and is not ``listed`` by the new one, goes with it.
+        """
         try:
             lines = self._env_file.read_text(encoding="utf-8").splitlines() if self._env_file.exists() else []
-            kept = [line for line in lines if line.split("=", 1)[0].strip() not in values]
+            before = {name.strip(): value.strip() for name, _, value in (line.partition("=") for line in lines)}
+            going = values.keys() | superseded
+            if "LLM_BASE_URL" in before.keys() & superseded and before.get("LLM_MODEL") not in listed:
+                going |= {"LLM_MODEL"}
+            kept = [line for line in lines if line.split("=", 1)[0].strip() not in going]
             text = "\n".join([*kept, *(f"{name}={value}" for name, value in values.items())]) + "\n"
             beside = self._env_file.with_name(self._env_file.name + ".new")
             with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
@@ -103,3 +141,18 @@ class KeyRing:
             raise StoreError(
                 "key not written", user_text="The key works now, but I could not write it to .env."
             ) from error
+
+
+def _checked(key: str, url: str) -> tuple[str, str]:
+    """Both trimmed. Raises ``ConfigurationError`` for what can be neither."""
+    variable = "LLM_BASE_URL"
+    try:
+        url = web_address(url) if url.strip() else ""
+        variable = "LLM_API_KEY" if url and url != GROQ_URL else "GROQ_API_KEY"
+        key = whole_key(key)
+        if not key and (not url or url == GROQ_URL):
+            raise ValueError("the key is empty|Paste the key alone.")
+    except ValueError as error:
+        problem, _, fix = str(error).partition("|")
+        raise ConfigurationError(variable, problem, fix) from None
+    return key, url

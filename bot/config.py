@@ -157,20 +157,12 @@ class Config(BaseSettings):
     @field_validator("groq_api_key", "llm_api_key")
     @classmethod
     def _whole_key(cls, value: SecretStr) -> SecretStr:
-        key = value.get_secret_value().strip()
-        if re.search(r"[^\x21-\x7e]", key):
-            raise ValueError("it has characters in it that no key has|Paste the key alone, without blanks or quotes.")
-        return SecretStr(key)
+        return SecretStr(whole_key(value.get_secret_value()))
 
     @field_validator("llm_base_url")
     @classmethod
     def _web_address(cls, value: str) -> str:
-        parts = _split_url(value)
-        if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError(f"it is not a web address|Set an address such as {GROQ_URL}.")
-        if parts.username or parts.password:
-            raise ValueError("it has a password in it|Put the key into LLM_API_KEY instead.")
-        return value.strip().rstrip("/")
+        return web_address(value)
 
     @field_validator("data_dir")
     @classmethod
@@ -229,6 +221,24 @@ def read_config() -> Config:
         return Config()
     except ValidationError as error:
         raise ExceptionGroup("configuration", explain(error, Config)) from None
+
+
+def whole_key(value: str) -> str:
+    """A provider's key as pasted, trimmed. Raises ``ValueError`` ("problem|fix") for what is none."""
+    key = value.strip()
+    if re.search(r"[^\x21-\x7e]", key):
+        raise ValueError("it has characters in it that no key has|Paste the key alone, without blanks or quotes.")
+    return key
+
+
+def web_address(value: str) -> str:
+    """A server's base address, trimmed. Raises ``ValueError`` ("problem|fix") for what is none."""
+    parts = _split_url(value)
+    if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError(f"it is not a web address|Set an address such as {GROQ_URL}.")
+    if parts.username or parts.password:
+        raise ValueError("it has a password in it|Put the key into LLM_API_KEY instead.")
+    return value.strip().rstrip("/")
 
 
 def _split_url(value: str) -> Any:

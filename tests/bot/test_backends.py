@@ -113,11 +113,74 @@ async def test_a_refused_key_changes_nothing(server: LlmEmulator, switch: Switch
     assert not Path(".env").exists()
 
 
-@pytest.mark.parametrize("key", ["", "  ", "two words"])
-async def test_what_is_no_key_is_not_even_tried(key: str, server: LlmEmulator, switch: Switchable) -> None:
-    with pytest.raises(ConfigurationError):
-        await KeyRing(config(), switch).use(key, server.url)
+@pytest.mark.parametrize(
+    ("key", "url", "told"),
+    [
+        ("", "", "GROQ_API_KEY: the key is empty. Paste the key alone."),
+        ("  ", GROQ_URL, "GROQ_API_KEY: the key is empty. Paste the key alone."),
+        ("two words", "", "GROQ_API_KEY: it has characters in it that no key has."),
+        ("\u201cgsk_good\u201d", "", "GROQ_API_KEY: it has characters in it that no key has."),
+        ("gsk_g\u00f6\u00f6d", "http://127.0.0.1:1/v1", "LLM_API_KEY: it has characters in it that no key has."),
+        ("gsk_good", "http://[::bad/v1", "LLM_BASE_URL: it is not a web address."),
+        ("gsk_good", "ftp://127.0.0.1/v1", "LLM_BASE_URL: it is not a web address."),
+    ],
+)
+async def test_what_is_no_key_or_no_address_is_not_even_tried(
+    key: str, url: str, told: str, server: LlmEmulator, switch: Switchable
+) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        await KeyRing(config(llm_base_url=server.url), switch).use(key, url)
+    assert error.value.user_text.startswith(told)
     assert server.connections == 0
+
+
+async def test_without_an_address_a_key_is_for_the_configured_server(server: LlmEmulator, switch: Switchable) -> None:
+    backend = await KeyRing(config(llm_base_url=server.url), switch).use("gsk_good", remember=True)
+    assert (backend.kind, backend.url) == ("server", server.url)
+    assert Path(".env").read_text() == f"LLM_API_KEY=gsk_good\nLLM_BASE_URL={server.url}\n"
+
+
+async def test_a_gateway_in_front_of_groq_stays_one_with_another_key(server: LlmEmulator, switch: Switchable) -> None:
+    before = config(llm_base_url=server.url, groq_api_key="gsk_old")
+    backend = await KeyRing(before, switch).use("gsk_good", remember=True)
+    assert (backend.kind, backend.url) == ("groq", server.url)
+    assert Path(".env").read_text() == f"GROQ_API_KEY=gsk_good\nLLM_BASE_URL={server.url}\n"
+
+
+async def test_a_server_that_needs_no_key_is_taken_without_one_and_is_not_sent_the_other(switch: Switchable) -> None:
+    Path(".env").write_text("GROQ_API_KEY=gsk_mine\nPORT=9000\n")
+    async with LlmEmulator(key="") as local:
+        backend = await KeyRing(config(groq_api_key="gsk_mine"), switch).use("", local.url, remember=True)
+        assert (backend.kind, backend.url) == ("server", local.url)
+        assert Path(".env").read_text() == f"PORT=9000\nLLM_API_KEY=\nLLM_BASE_URL={local.url}\n"
+        assert text_of(await collect(switch, ask())) == local.default.text
+
+
+async def test_a_remembered_groq_key_takes_the_place_of_the_server_remembered_before(
+    server: LlmEmulator, switch: Switchable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with LlmEmulator(key="k") as other:
+        (some,) = [entry for entry in other.models if entry["id"] == "openai/gpt-oss-20b"]
+        other.models = [some | {"id": "acme/own"}]
+        await KeyRing(config(), switch).use("k", other.url, remember=True)
+        assert "LLM_MODEL=acme/own\n" in Path(".env").read_text()
+        monkeypatch.setattr(backends, "GROQ_URL", server.url)
+        restarted = config(llm_api_key="k", llm_base_url=other.url, llm_model="acme/own")
+        backend = await KeyRing(restarted, switch).use("gsk_good", server.url, remember=True)
+    assert (backend.kind, backend.model) == ("groq", "openai/gpt-oss-20b")
+    assert Path(".env").read_text() == "GROQ_API_KEY=gsk_good\n"
+
+
+async def test_what_the_environment_says_wins_at_the_next_start_and_that_is_told(
+    server: LlmEmulator, switch: Switchable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LLM_BASE_URL", "http://127.0.0.1:1/v1")
+    with pytest.raises(StoreError) as told:
+        await KeyRing(config(), switch).use("gsk_good", server.url, remember=True)
+    assert told.value.user_text == (
+        "This works now, but at the next start LLM_BASE_URL of the environment will count, not .env."
+    )
+    assert switch.backend().url == server.url
 
 
 async def test_a_key_to_be_remembered_is_written_for_its_owner_alone_and_other_lines_stay(
