@@ -91,7 +91,7 @@ async def disk_space(config: Config) -> Sequence[Check]:
 
 async def provider(config: Config) -> Sequence[Check]:
     """Who answers, whether the key and the model are good, and how fast one tiny answer comes."""
-    completions = await choose(config)
+    completions = await choose(config.model_copy(update={"llm_fallback_models": ()}))  # each model speaks for itself
     try:
         return await _asked(completions, config)
     finally:
@@ -112,17 +112,26 @@ async def _asked(completions: Completions, config: Config) -> Sequence[Check]:
         return [Check("provider", False, error.user_text, "Check LLM_BASE_URL and the network, then try again.")]
     model = backend.model or config.llm_model
     found = f"{backend.name} lists {len(listed)} chat models" if listed else f"{backend.name} has no list of its models"
-    lines = [Check("provider", True, found)]
-    answer = await _tiny_answer(completions, model)
+    fallbacks = [name for name in config.llm_fallback_models if name != model]
+    return [
+        Check("provider", True, found),
+        await _model(completions, model, listed),
+        *[await _model(completions, name, listed, "fallback model", "LLM_FALLBACK_MODELS") for name in fallbacks],
+    ]
+
+
+async def _model(
+    completions: Completions, model: str, listed: list[str], name: str = "model", variable: str = "LLM_MODEL"
+) -> Check:
+    ok, found, fix = await _tiny_answer(completions, model)
     if listed and model not in listed:  # lists are not always whole: what counts is whether it answers
-        some = ", ".join(listed[:5])
-        found = f"{answer.found} (it is not listed)" if answer.ok else f"{model} is not listed, and does not answer"
-        answer = Check("model", answer.ok, found, "" if answer.ok else f"Set LLM_MODEL to one of: {some}.")
-    lines.append(answer)
-    return lines
+        found = f"{found} (it is not listed)" if ok else f"{model} is not listed, and does not answer"
+        fix = f"Set {{}} to one of: {', '.join(listed[:5])}."
+    return Check(name, ok, found, "" if ok else fix.replace("{}", variable))
 
 
-async def _tiny_answer(completions: Completions, model: str) -> Check:
+async def _tiny_answer(completions: Completions, model: str) -> tuple[bool, str, str]:
+    """Whether it answers, what was found, and the fix where ``{}`` is the variable."""
     request = CompletionRequest(
         model=model,
         messages=(ChatMessage("user", "Answer with the one word: yes"),),
@@ -136,15 +145,13 @@ async def _tiny_answer(completions: Completions, model: str) -> Check:
             if first is None and any(isinstance(piece, TextDelta) for piece in batch):
                 first = time.perf_counter() - began
     except ModelGone:
-        return Check("model", False, f"{model} is not available", "Set LLM_MODEL to another model.")
+        return False, f"{model} is not available", "Set {} to another model."
     except CompletionFailed as error:
-        return Check("model", False, f"{model}: {error.user_text}", "Wait a moment and try again, or set LLM_MODEL.")
+        return False, f"{model}: {error.user_text}", "Wait a moment and try again, or set {}."
     if first is None:
-        return Check("model", False, f"{model} answered without text", "Set LLM_MODEL to a chat model.")
+        return False, f"{model} answered without text", "Set {} to a chat model."
     whole = time.perf_counter() - began
-    return Check(
-        "model", True, f"{model} answers: first text after {first * 1000:.0f} ms, all after {whole * 1000:.0f} ms"
-    )
+    return True, f"{model} answers: first text after {first * 1000:.0f} ms, all after {whole * 1000:.0f} ms", ""
 
 
 async def adapters(config: Config) -> Sequence[Check]:

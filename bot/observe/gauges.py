@@ -14,13 +14,13 @@ from bot.ports import LimitState
 class PacingState(Protocol):
     """``bot.reply.pacing.Pacing``, as far as the numbers need it."""
 
-    def state(self, now: float) -> Mapping[str, tuple[float, int]]:
-        """Bucket key → (writes left now, writes waiting)."""
+    def state(self, now: float) -> Mapping[str, tuple[float, int, str]]:
+        """Bucket key → (writes left now, writes waiting, name of its budget)."""
         ...
 
 
 class Gauges(Collector):
-    """Collected anew each time. Bucket keys ``platform:place:method`` are reduced to platform and method."""
+    """Collected anew each time. Buckets are told by their platform (what their key begins with) and budget."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -44,8 +44,9 @@ class Gauges(Collector):
     def _budgets(self) -> Iterable[GaugeMetricFamily]:
         left: dict[tuple[str, str], float] = {}
         queued: dict[tuple[str, str], int] = {}
-        for key, (remaining, waiting) in (self.pacing.state(self._clock()) if self.pacing is not None else {}).items():
-            labels = (key.partition(":")[0], key.rpartition(":")[2])
+        buckets = self.pacing.state(self._clock()) if self.pacing is not None else {}
+        for key, (remaining, waiting, budget) in buckets.items():
+            labels = (key.partition(":")[0], budget)
             left[labels] = min(remaining, left.get(labels, remaining))
             queued[labels] = waiting + queued.get(labels, 0)
         names = ("platform", "method")

@@ -134,14 +134,15 @@ class Pacing:
         if bucket.hungry and self._fetch is not None:
             self._fetch()
 
-    def state(self, now: float) -> Mapping[str, tuple[float, int]]:
-        """For metrics, by bucket: (tokens left, writes waiting)."""
+    def state(self, now: float) -> Mapping[str, tuple[float, int, str]]:
+        """For metrics, by bucket: (tokens left, writes waiting, name of its budget)."""
         for bucket in self._buckets.values():
             bucket.advance(now)
         return {
             key: (
                 0.0 if now < bucket.level.rests_until else max(0.0, bucket.mine),
                 len(bucket.urgent) + len(bucket.previews),
+                bucket.budget.name,
             )
             for key, bucket in self._buckets.items()
         }

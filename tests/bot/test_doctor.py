@@ -56,6 +56,23 @@ async def test_a_model_that_is_not_listed_and_does_not_answer_names_some_that_ar
     assert line.fix.startswith("Set LLM_MODEL to one of: ")
 
 
+async def test_each_model_is_asked_by_itself_the_fallbacks_too(environment: pytest.MonkeyPatch) -> None:
+    async with LlmEmulator(key=KEY) as server:
+        _, first, good, bad = await doctor.provider(
+            configured(
+                environment,
+                server,
+                LLM_MODEL="no/such-model",
+                LLM_FALLBACK_MODELS="openai/gpt-oss-120b,no/such-either,no/such-model",
+            )
+        )
+    assert (first.name, first.ok) == ("model", False)
+    assert (good.name, good.ok) == ("fallback model", True)
+    assert "openai/gpt-oss-120b answers: first text after" in good.found
+    assert (bad.ok, bad.found) == (False, "no/such-either is not listed, and does not answer")
+    assert bad.fix.startswith("Set LLM_FALLBACK_MODELS to one of: ")
+
+
 async def test_a_model_that_answers_is_good_whatever_the_list_says(environment: pytest.MonkeyPatch) -> None:
     async with LlmEmulator(key=KEY) as server:
         _, line = await doctor.provider(

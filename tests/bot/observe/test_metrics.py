@@ -73,8 +73,14 @@ def test_the_stores_counts_become_gauges() -> None:
 
 
 class Buckets:
-    def state(self, now: float) -> Mapping[str, tuple[float, int]]:
-        return {"slack:T1:chat.update": (4.0, 1), "slack:T2:chat.update": (1.0, 2), "discord:global": (50.0, 0)}
+    def state(self, now: float) -> Mapping[str, tuple[float, int, str]]:
+        return {
+            "slack:T1:chat.update": (4.0, 1, "chat.update"),
+            "slack:T2:chat.update": (1.0, 2, "chat.update"),
+            "discord:edit:998877": (2.0, 0, "edit"),
+            "discord:edit:998878": (0.5, 0, "edit"),
+            "discord:global": (50.0, 0, "everything"),
+        }
 
 
 def test_what_is_watched_is_read_when_the_numbers_are_asked_for() -> None:
@@ -91,7 +97,10 @@ def test_what_is_watched_is_read_when_the_numbers_are_asked_for() -> None:
     assert value(metrics, "parley_writes_waiting", platform="slack", method="chat.update") == 3
     assert value(metrics, "parley_provider_limit_remaining", model="m", kind="tokens/minute") == 500
     assert value(metrics, "parley_provider_limit_reset_seconds", model="m", kind="tokens/minute") == 12.5
-    assert "T1" not in metrics.exposition().decode()
+    assert value(metrics, "parley_write_budget", platform="discord", method="edit") == 0.5
+    assert value(metrics, "parley_write_budget", platform="discord", method="everything") == 50
+    told = metrics.exposition().decode()
+    assert not [place for place in ("T1", "998877", "998878") if place in told]
 
 
 def test_two_bots_in_one_process_count_apart_in_a_form_prometheus_reads() -> None:

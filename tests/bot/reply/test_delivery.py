@@ -285,7 +285,7 @@ async def test_an_abandoned_reply_leaves_its_bucket_to_others() -> None:
     await stage.delivery.abandon()
     await stage.delivery.abandon()
     assert stage.surface.texts == ["one"]
-    assert all(waiting == 0 for _, waiting in stage.pacing.state(1.0).values())
+    assert all(waiting == 0 for _, waiting, _ in stage.pacing.state(1.0).values())
 
 
 @virtual_time

@@ -188,7 +188,7 @@ def test_a_place_that_nobody_comes_back_for_lapses() -> None:
         pass
     pacing.due(0.0, [way("k")], "lost", Urgency.FINAL)
     assert pacing.state(0.0)["k"][1] == 2
-    assert pacing.state(60.0)["k"] == (5.0, 0)
+    assert pacing.state(60.0)["k"][:2] == (5.0, 0)
 
 
 def test_a_closed_conversation_frees_its_place() -> None:
