@@ -49,7 +49,7 @@ class Guide:
         self,
         documents: Mapping[str, str],
         *,
-        pace: float = 50.0,
+        pace: float = 30.0,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self._index = GuideIndex(documents)
