@@ -196,15 +196,15 @@ class Turns:
         return self._stage(reply, claim, lambda: not halt.lost and self._may_write())
 
     async def _posted(self, claim: Claim, halt: Halt) -> tuple[str, ...]:
-        """What an earlier run has shown, at least what was kept of it. With nothing kept it is asked until it is known,
-        for else it might be shown twice."""
+        """What an earlier run has shown: what was kept of it, and what it had no time to keep. With nothing kept it is
+        asked until it is known, for else it might be shown twice."""
         source = self._platforms[claim.address.platform].source(claim.address)
         pause, clock = FIRST_BACKOFF, asyncio.get_running_loop().time
         patient_until = clock() + PATIENCE
         while True:
             try:
                 found = tuple(await source.posted(claim.mark, claim.message_id))
-                return found if len(found) > len(claim.parts) else claim.parts
+                return found if found[: len(claim.parts)] == claim.parts else claim.parts
             except Gone:
                 return claim.parts
             except SlowDown as refusal:

@@ -1,7 +1,8 @@
 """Finds what a reply has already posted, by the mark in its buttons.
 
-A part that is being written has the Stop button. Parts before it have none: they are the messages of ours that stand
-directly above it.
+A part that is being written has the Stop button. Parts before it have none: they are the messages of ours above it,
+up to the next that has buttons, and refer to the same message as it does, mostly to none. What was said to a command
+refers to that command, and another reply of the same channel to another question: neither is ever written over.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from bot.errors import Gone
 _PAGE = 100
 
 
-async def own_parts(calls: Calls, channel: str, me: Callable[[], str], mark: str) -> Sequence[str]:
+async def own_parts(calls: Calls, channel: str, me: Callable[[], str], mark: str, question: str = "") -> Sequence[str]:
     """The message ids of the parts of ``mark``, in order, among the newest messages. Raises ``Unsent``, ``Gone``.
 
     ``me`` is asked for the bot's id once Discord has answered: before that it may not be known.
     """
     found = await newest(calls, channel)
-    return parts_in(found, me(), mark)
+    return parts_in(found, me(), mark, int(question) if question.isdigit() else 0)
 
 
 async def newest(calls: Calls, channel: str, **query: str) -> list[Mapping[str, Any]]:
@@ -34,15 +35,25 @@ async def newest(calls: Calls, channel: str, **query: str) -> list[Mapping[str, 
     return sorted(found or [], key=lambda message: int(message["id"]))
 
 
-def parts_in(messages: Sequence[Mapping[str, Any]], me: str, mark: str) -> list[str]:
-    """The parts of ``mark`` among messages in order. Pure."""
-    for at in range(len(messages) - 1, -1, -1):
-        if _is_mine(messages[at], me) and mark in marks_in(messages[at]):
-            first = at
-            while first > 0 and _is_mine(messages[first - 1], me) and not messages[first - 1].get("components"):
-                first -= 1
-            return [str(message["id"]) for message in messages[first : at + 1]]
-    return []
+def parts_in(messages: Sequence[Mapping[str, Any]], me: str, mark: str, after: int = 0) -> list[str]:
+    """The parts of ``mark`` among messages in order, all newer than message ``after``. Pure."""
+    own = [it for it in messages if _is_mine(it, me) and int(it["id"]) > after]
+    last = next((at for at in range(len(own) - 1, -1, -1) if mark in marks_in(own[at])), None)
+    if last is None:
+        return []
+    found = [own[last]]
+    for message in reversed(own[:last]):
+        if _referred(message) != _referred(own[last]):
+            continue
+        if message.get("components"):
+            break
+        found.append(message)
+    return [str(message["id"]) for message in reversed(found)]
+
+
+def _referred(message: Mapping[str, Any]) -> str:
+    """The message that this one is a reply to."""
+    return str((message.get("message_reference") or {}).get("message_id") or "")
 
 
 def _is_mine(message: Mapping[str, Any], me: str) -> bool:

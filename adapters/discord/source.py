@@ -101,7 +101,7 @@ class DiscordSource:
             return known
         try:
             channel = await self._places.reading(self._address)
-            return await own_parts(self._calls, channel, self._stage.me, mark)
+            return await own_parts(self._calls, channel, self._stage.me, mark, question)
         except Gone:
             return []
 

@@ -140,14 +140,16 @@ class DiscordSurface:
         }
         if not shown["components"]:
             del body["components"]
-        if place.reference:
-            body["message_reference"] = {"message_id": place.reference, "fail_if_not_exists": False}
+        return await self._send(place, body, place.reference)
+
+    async def _send(self, place: Place, body: Json, about: str) -> Json:
+        """Post ``body`` as a reply to the message ``about``, if any."""
+        reference = {"message_reference": {"message_id": about, "fail_if_not_exists": False}} if about else {}
         try:
-            found: Json = await self._stage.calls.call("POST", place.messages, body, key=self._key(None))
+            found: Json = await self._stage.calls.call("POST", place.messages, body | reference, key=self._key(None))
         except Refused as refusal:
             if refusal.code != _NO_REPLIES:
                 raise
-            del body["message_reference"]
             found = await self._stage.calls.call("POST", place.messages, body, key=self._key(None))
         return found
 
@@ -208,7 +210,8 @@ class DiscordSurface:
         tried = self._tried.get(part)
         if tried is None or place.hook or time.monotonic() - tried < known_for:
             return
-        found = await own_parts(self._stage.calls, place.channel, self._stage.me, self._reply.mark)
+        reply = self._reply
+        found = await own_parts(self._stage.calls, place.channel, self._stage.me, reply.mark, reply.question)
         known = set(self._ids.values())
         fresh = [id for id in found if id not in known]
         if fresh:
@@ -222,7 +225,7 @@ class DiscordSurface:
 
     async def tell(self, person: str, notice: Notice) -> None:
         """There is no message in Discord that only one person sees, but as an answer to what they pressed: this is a
-        plain line in the conversation, which pings nobody."""
+        plain reply to the answer it is about, which pings nobody and cannot be taken for a part of an answer."""
         place = await self._stage.places.of(self._reply)
         for number, text in enumerate(notice_texts(notice)):
             shown = content(text, (), None, "")
@@ -236,7 +239,7 @@ class DiscordSurface:
                 body["nonce"] = nonce(
                     f"{self._reply.mark} {notice.text}", number, place.channel, int(time.time()) // 60
                 )
-                await self._stage.calls.call("POST", place.messages, body, key=self._key(None))
+                await self._send(place, body, self._ids.get(0, place.reference))
 
     async def status(self, status: Status) -> None:
         if status.phase in (Phase.DONE, Phase.LEFT):

@@ -62,7 +62,8 @@ class Source(Protocol):
 
     async def posted(self, mark: str, question: str = "") -> Sequence[str]:
         """The message ids of the parts already posted under ``mark``, in order; empty when there are none. They are
-        no older than message ``question``, where it is given.
+        no older than message ``question``, where it is given. They are written over: none may be left out between
+        two others, and none may be another message than this reply's.
 
         Raises ``Unsent`` or ``SlowDown`` when that cannot be told now, ``Gone`` when it never will be.
         """

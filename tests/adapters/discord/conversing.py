@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import os
+import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,6 +94,24 @@ class Talk:
             lambda: len(self.replies(place)) >= number and len(words(self.replies(place)[number - 1])) >= characters
         )
         return self.replies(place)[number - 1]
+
+
+async def process(talk: Talk, **variables: str) -> asyncio.subprocess.Process:
+    """The bot as its own process."""
+    environment = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
+    environment |= talk.discord.environment() | {"GROQ_API_KEY": talk.llm.key, "LLM_BASE_URL": talk.llm.url}
+    environment |= {"DATA_DIR": str(talk.folder), "PORT": "0", "PYTHONPATH": str(Path(__file__).parents[3])}
+    environment |= {"WEB_ENABLED": "false"} | variables
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bot",
+        "run",
+        env=environment,
+        cwd=talk.folder.parent,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
 
 
 def words(message: Message) -> str:

@@ -113,13 +113,28 @@ def test_what_was_filled_in_is_read_by_key() -> None:
     assert values_in(data) == (("a", "1"), ("b", "on"), ("c", ""), ("d", ""))
 
 
-def test_the_parts_of_a_reply_are_found_by_the_button_under_the_last_one() -> None:
-    def message(id: int, author: str = "99", mark: str = "") -> dict[str, Any]:
-        button = {"type": 2, "custom_id": f"parley:stop:{mark}:"}
-        rows = [{"type": 1, "components": [button]}] if mark else []
-        return {"id": str(id), "author": {"id": author}, "type": 0, "components": rows}
+def posted(id: int, author: str = "99", mark: str = "", about: str = "", kind: int = 0) -> dict[str, Any]:
+    button = {"type": 2, "custom_id": f"parley:stop:{mark}:"}
+    rows = [{"type": 1, "components": [button]}] if mark else []
+    found: dict[str, Any] = {"id": str(id), "author": {"id": author}, "type": kind, "components": rows}
+    return found | ({"message_reference": {"message_id": about}, "type": 19} if about else {})
 
-    held = [message(1, mark="old"), message(2, "2"), message(3), message(4), message(5, mark="new"), message(6, "2")]
+
+def test_the_parts_of_a_reply_are_found_by_the_button_under_the_last_one() -> None:
+    held = [posted(1, mark="old"), posted(2, "2"), posted(3), posted(4), posted(5, mark="new"), posted(6, "2")]
     assert parts_in(held, "99", "new") == ["3", "4", "5"]
+    assert parts_in(held, "99", "new", after=3) == ["4", "5"]
     assert parts_in(held, "99", "old") == ["1"]
     assert parts_in(held, "99", "none") == []
+
+
+def test_nothing_between_the_parts_of_a_reply_is_taken_for_one() -> None:
+    notice, chatter = posted(3, about="2"), posted(4, "2")
+    held = [posted(1), posted(2, "2"), notice, chatter, posted(5), posted(6, kind=20), posted(7, mark="new")]
+    assert parts_in(held, "99", "new") == ["1", "5", "7"]
+
+
+def test_the_parts_of_replies_to_several_questions_are_told_apart() -> None:
+    first, second = posted(3, about="1"), posted(4, about="2", mark="b")
+    assert parts_in([first, second, posted(5, about="1", mark="a")], "99", "a") == ["3", "5"]
+    assert parts_in([first, second, posted(5, about="1", mark="a")], "99", "b") == ["4"]

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import signal
-import sys
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -16,7 +13,7 @@ import pytest
 
 from bot.errors import ConfigurationError
 from bot.reply import delivery
-from tests.adapters.discord.conversing import Talk, asked, is_final, labels, words
+from tests.adapters.discord.conversing import Talk, asked, is_final, process, words
 from tests.emulators.discord import Discord, Message, Permission
 from tests.emulators.discord.sessions import Session
 from tests.emulators.llm import LlmEmulator, Script
@@ -408,31 +405,6 @@ async def test_twenty_threads_at_once_are_all_answered_exactly(talk: Talk) -> No
         assert len([call for call in talk.discord.calls if call.status == 429]) == 0
 
 
-async def test_an_answer_killed_in_the_middle_is_completed_in_the_same_message(
-    discord: Discord, llm: LlmEmulator, tmp_path: Path
-) -> None:
-    talk = Talk(discord, llm, tmp_path / "data")
-    llm.default = Script(text=TALE, rate=60)
-    first = await process(talk)
-    await discord.connected()
-    root = await talk.asks("tell")
-    growing = await talk.begun(root, 40)
-    first.send_signal(signal.SIGKILL)
-    await first.wait()
-    await discord.disconnected()
-    discord.advance(6)
-    llm.default = Script(text=TALE)
-    second = await process(talk)
-    try:
-        assert await talk.answered(root, TALE, within=90) is growing
-        assert len(talk.replies(root)) == 1
-        assert labels(growing)[0] == "Regenerate"
-    finally:
-        second.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(second.wait(), 60) == 0
-    assert discord.sins == []
-
-
 async def test_a_bad_token_ends_the_start_with_the_fix(discord: Discord, llm: LlmEmulator, tmp_path: Path) -> None:
     talk = Talk(discord, llm, tmp_path / "data")
     failed = await process(talk, DISCORD_TOKEN="not-the-token")
@@ -535,21 +507,3 @@ async def test_a_channel_that_takes_no_posts_is_left_after_one_refusal(talk: Tal
         await talk.asks("anyone?")
         await talk.until(lambda: any(call.code == 50013 for call in talk.discord.calls_of("create_message")))
         await talk.settled()
-
-
-async def process(talk: Talk, **variables: str) -> asyncio.subprocess.Process:
-    """The bot as its own process."""
-    environment = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
-    environment |= talk.discord.environment() | {"GROQ_API_KEY": talk.llm.key, "LLM_BASE_URL": talk.llm.url}
-    environment |= {"DATA_DIR": str(talk.folder), "PORT": "0", "PYTHONPATH": str(Path(__file__).parents[3])}
-    environment |= {"WEB_ENABLED": "false"} | variables
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "bot",
-        "run",
-        env=environment,
-        cwd=talk.folder.parent,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
