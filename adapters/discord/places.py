@@ -30,7 +30,8 @@ _HOOKS = "interaction"
 _OLD = 3_500.0  # seconds; edits of messages older than an hour are granted more sparingly
 _ARCHIVE_AFTER = 1_440  # minutes
 _BARRED_FOR = 60.0  # seconds
-_NO_MESSAGE, _NO_CHANNEL = 10008, 10003
+NO_MESSAGE = 10008
+_NO_CHANNEL = 10003
 _THREAD_EXISTS, _TITLE_BLOCKED = 160004, 200000
 _TOKEN = re.compile(r"<[^<>\s]{1,60}>")
 
@@ -198,7 +199,7 @@ class Places:
                 if refusal.code != _TITLE_BLOCKED:
                     return False  # too many threads, or a channel that has none
             except Shut as shut:
-                if shut.code in (_NO_MESSAGE, _NO_CHANNEL):
+                if shut.code in (NO_MESSAGE, _NO_CHANNEL):
                     raise
                 return False  # not permitted
         return False

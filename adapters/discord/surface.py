@@ -1,7 +1,8 @@
 """Shows replies as messages in Discord: one message for each part, made once and edited to its newest whole text.
 
 A part's nonce is the same however often it is sent, so Discord makes no second message of a post whose answer was
-lost. What it answers with may be the message as it was first sent; then an edit follows.
+lost. What it answers with may then be the message as it was first sent, and an edit follows. After a restart it may
+even be one that this reply had once and that was taken away since: then the part gets another nonce.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from adapters.discord.calls import Calls, Refused, Shut
 from adapters.discord.controls import SUPPRESS_PREVIEWS, content, nonce, notice_texts, sign_row
 from adapters.discord.dialect import CREATE, DISCORD, bucket, defuse
 from adapters.discord.directory import Memory
-from adapters.discord.places import Place, Places
+from adapters.discord.places import NO_MESSAGE, Place, Places
 from adapters.discord.search import own_parts
 from adapters.discord.signs import Signs
 from bot.errors import Gone, SurfaceError
@@ -64,6 +65,8 @@ class DiscordSurface:
         self._ids: dict[int, str] = dict(enumerate(reply.parts))
         self._shown: dict[int, Json] = {}
         self._tried: dict[int, float] = {}
+        self._has_past = reply.resumed or bool(reply.parts)
+        self._doubtful: set[int] = set()  # parts whose nonce may have brought back a message that is gone
         self._typing = ""
         self._wants_typing = False
         self._has_begun = False
@@ -109,13 +112,25 @@ class DiscordSurface:
         if part not in self._ids:
             await self._look_for(place, part)
         if part not in self._ids:
+            is_new = bool(place.hook) or (part not in self._tried and not self._has_past)
             stands = await self._create(place, part, shown)
-            if stands.get("content") == shown["content"].strip() or stands.get("content") == shown["content"]:
+            if is_new and stands.get("content") in (shown["content"], shown["content"].strip()):
                 self._shown[part] = shown
                 return
-        if self._shown.get(part) != shown:
+            if self._has_past and not place.hook:
+                self._doubtful.add(part)
+        if self._shown.get(part) == shown:
+            return
+        try:
             await self._edit(place, self._ids[part], part, shown)
-            self._shown[part] = shown
+        except Shut as shut:
+            if shut.code != NO_MESSAGE or part not in self._doubtful:
+                raise
+            self._take_off(part)
+            await self._put(place, part, shown)
+            return
+        self._shown[part] = shown
+        self._doubtful.discard(part)
 
     async def _create(self, place: Place, part: int, shown: Json) -> Json:
         if place.hook:
@@ -127,8 +142,11 @@ class DiscordSurface:
                 await self._stage.signs.hush(self._typing, self._reply.mark)
             found = await self._post(place, part, shown)
         self._ids[part] = str(found["id"])
-        self._stage.written.put(self._reply.mark, tuple(self._ids[number] for number in sorted(self._ids)))
+        self._note_written()
         return found
+
+    def _note_written(self) -> None:
+        self._stage.written.put(self._reply.mark, tuple(self._ids[number] for number in sorted(self._ids)))
 
     async def _post(self, place: Place, part: int, shown: Json) -> Json:
         mark = self._reply.mark
@@ -271,8 +289,14 @@ class DiscordSurface:
             path = f"{place.messages}/{self._ids[number]}"
             with contextlib.suppress(Gone, Refused):  # a person was faster
                 await self._stage.calls.call("DELETE", path, is_open=bool(place.hook))
-            name = f"{self._reply.mark}|{number}"
-            self._stage.taken_away.put(name, (self._stage.taken_away.get(name) or 0) + 1)
-            del self._ids[number]
-            self._shown.pop(number, None)
-            self._tried.pop(number, None)
+            self._take_off(number)
+
+    def _take_off(self, part: int) -> None:
+        """The message of this part is deleted: its nonce must not bring it back."""
+        name = f"{self._reply.mark}|{part}"
+        self._stage.taken_away.put(name, (self._stage.taken_away.get(name) or 0) + 1)
+        del self._ids[part]
+        self._shown.pop(part, None)
+        self._tried.pop(part, None)
+        self._doubtful.discard(part)
+        self._note_written()

@@ -119,3 +119,30 @@ async def test_answers_that_grew_among_each_other_in_a_channel_are_each_complete
         assert parts("Bravo")[0] is b0
         for name, text in LONG.items():
             assert rejoined(text, [words(it) for it in parts(name)])
+
+
+async def test_an_answer_that_became_shorter_before_the_crash_grows_again_to_its_full_length(talk: Talk) -> None:
+    async def stands(text: str) -> None:
+        def holds() -> bool:
+            parts = talk.replies(root)
+            return bool(parts) and "Regenerate" in labels(parts[-1]) and rejoined(text, [words(it) for it in parts])
+
+        await talk.until(holds)
+
+    async def becomes(text: str) -> None:
+        talk.llm.default = Script(text=text)
+        await talk.discord.presses("ada", talk.replies(root)[-1], "Regenerate")
+        await stands(text)
+
+    talk.llm.default = Script(text=LONG["Alpha"])
+    async with killed(talk):
+        root = await talk.asks("tell")
+        await stands(LONG["Alpha"])
+        first = talk.replies(root)[0]
+        await becomes("Short.")
+    async with killed(talk):
+        await becomes(LONG["Bravo"])
+        await becomes("Short again.")
+    async with going_on(talk):
+        await becomes(LONG["Alpha"])  # of which Discord still remembers the first two posts
+        assert talk.replies(root)[0] is first

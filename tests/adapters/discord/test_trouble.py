@@ -82,6 +82,18 @@ async def test_an_answer_that_hangs_is_given_up_and_the_text_stands_once(
         assert len(talk.replies(root)) == 1
 
 
+async def test_a_text_that_was_whole_in_its_first_write_has_the_buttons_of_its_end_although_that_went_unanswered(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISCORD_TIMEOUT", "2")
+    talk.llm.default = Script(text="Yes.\n\n\n\n", rate=4)  # the answer ends while its first write hangs
+    async with talk.bot():
+        talk.discord.fault("create_message", hang="after")
+        root = await talk.asks("tell")
+        await talk.answered(root, "Yes.")
+        assert len(talk.replies(root)) == 1
+
+
 @pytest.mark.parametrize("trouble", [{"status": 503}, {"reset": "after"}, {"status": 429, "retry_after": 0.5}])
 async def test_a_thread_whose_making_fails_is_made_again(talk: Talk, trouble: dict[str, Any]) -> None:
     async with talk.bot():
