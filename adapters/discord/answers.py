@@ -74,7 +74,7 @@ class Answers:
     async def tell_late(self, press: Press, notice: Notice, rows: Sequence[Component] = ()) -> None:
         """After ``THINKING``: in place of the sign."""
         texts = notice_texts(notice)
-        body = shown(texts[0], rows if len(texts) == 1 else ())
+        body = shown(texts[0], rows if len(texts) == 1 else ()) | {"flags": SUPPRESS_PREVIEWS}
         with contextlib.suppress(SurfaceError):
             await self._calls.call("PATCH", f"{self._hook(press)}/messages/@original", body, is_open=True)
         await self._more(press, texts[1:], rows)

@@ -173,11 +173,11 @@ class DiscordSurface:
 
     async def _answer(self, place: Place, part: int, shown: Json) -> Json:
         """An interaction has one answer, which stands already, and messages that follow it."""
+        calls, body = self._stage.calls, shown | {"flags": SUPPRESS_PREVIEWS}
         if part == 0:
-            found: Json = await self._stage.calls.call("PATCH", f"{place.messages}/@original", shown, is_open=True)
+            found: Json = await calls.call("PATCH", f"{place.messages}/@original", body, is_open=True)
         else:
-            body = shown | {"flags": SUPPRESS_PREVIEWS}
-            found = await self._stage.calls.call("POST", place.hook, body, query={"wait": "true"}, is_open=True)
+            found = await calls.call("POST", place.hook, body, query={"wait": "true"}, is_open=True)
         return found
 
     async def _edit(self, place: Place, id: str, part: int, shown: Json) -> None:

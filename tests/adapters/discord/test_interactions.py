@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from adapters.discord import places
+from adapters.discord.answers import THINKING
 from tests.adapters.discord.conversing import Talk, asked, is_final, labels, words
 from tests.emulators.discord import Permission
+from tests.emulators.discord.limits import Flag
 from tests.emulators.llm import Script
 
 
@@ -167,6 +169,32 @@ async def test_a_user_app_answers_in_its_own_response_where_the_bot_is_not(talk:
         assert words(answer) + " " + words(used.followups[0]) == text.strip()
         again = await talk.discord.presses(eve, used.followups[0], "Why?")
         assert not again.failed
+
+
+async def test_links_in_the_answers_of_a_user_app_come_without_previews(talk: Talk) -> None:
+    talk.llm.default = Script(text="See https://example.com/a. " * 100, rate=800)
+    eve = talk.discord.add_person("eve", installed=True)
+    room = talk.discord.private_channel(eve, talk.discord.add_person("bob"))
+    async with talk.bot():
+        await registered(talk)
+        used = await talk.discord.command(eve, room, "ai ask", {"text": "tell me"})
+        await talk.until(lambda: used.followups and is_final(used.followups[-1]))
+        await talk.settled()
+        assert talk.discord.previews == []
+
+
+async def test_what_is_said_late_to_a_command_shows_no_previews_either(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapters.discord.interactions._PROMPT", 0.0)  # every command is slow
+    async with talk.bot():
+        await registered(talk)
+        used = await talk.discord.command("ada", talk.discord.general, "ai usage")
+        assert used.response == THINKING
+        original = used.original
+        assert original is not None
+        await talk.until(lambda: original.content)
+        assert original.flags & Flag.SUPPRESS_EMBEDS
 
 
 async def test_an_answer_longer_than_a_user_app_may_write_ends_with_a_sign_that_says_so(talk: Talk) -> None:

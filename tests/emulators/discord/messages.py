@@ -76,11 +76,17 @@ def settle_previews(state: State, channel: Channel, message: Message) -> None:
     if message.author is not state.bot:
         return
     wanted: list[str] = []
-    may_embed = may(state, channel, message.author.id, Permission.EMBED_LINKS)
+    may_embed = may(state, channel, _seat(state, message), Permission.EMBED_LINKS)
     if not message.flags & Flag.SUPPRESS_EMBEDS and not message.is_v2 and may_embed:
         wanted = list(dict.fromkeys(_URL.findall(_CODE.sub(" ", message.content))))[:5]
     if wanted != message.previews:
         show_previews(state, channel, message, wanted)
+
+
+def _seat(state: State, message: Message) -> str:
+    """Whose rights an own message has: where the bot is not, those of who installed the app and used it."""
+    used = message.interaction
+    return used.user.id if used is not None and used.user_installed_only else state.bot.id
 
 
 def show_previews(state: State, channel: Channel, message: Message, urls: list[str]) -> None:
