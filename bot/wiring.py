@@ -86,7 +86,7 @@ async def house(
     """
     async with contextlib.AsyncExitStack() as stack:
         config.data_dir.mkdir(parents=True, exist_ok=True)
-        store, db = await open_store(config.database_url, config.data_dir)
+        store, db = await open_store(config.database_url, config.data_dir, config.replica_lease)
         stack.push_async_callback(store.close)
         if config.retention_days:
             stack.callback(asyncio.create_task(tend(db, config.retention_days), name="retention").cancel)

@@ -27,6 +27,7 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 _LAST_WRITES = 30.0  # seconds; a server that is away would have us wait for ever
+LEASE = 15.0  # seconds; for those that play no turns
 _TROUBLE = (SQLAlchemyError, SqliteError, OSError)
 
 
@@ -62,8 +63,9 @@ class Db:
         self._writing: set[asyncio.Task[object]] = set()
 
     @classmethod
-    async def open(cls, url: str) -> Db:
-        """Open ``sqlite:///path``, for this process alone, or ``postgresql://…``.
+    async def open(cls, url: str, lease: float = LEASE) -> Db:
+        """Open ``sqlite:///path``, for this process alone, or ``postgresql://…``, where others take over after
+        ``lease`` seconds.
 
         Raises ``ConfigurationError`` when the file is in use by another process, when the database is unreadable,
         read-only or not there, and when the URL is none of the two.
@@ -76,7 +78,7 @@ class Db:
             case "sqlite" if parsed.database and parsed.database != ":memory:":
                 return await cls._open_file(parsed, Path(parsed.database))
             case "postgresql" | "postgres":
-                return await cls._open_server(parsed)
+                return await cls._open_server(parsed, lease)
             case _:
                 raise _wrong_url()
 
@@ -95,11 +97,11 @@ class Db:
         return db
 
     @classmethod
-    async def _open_server(cls, url: URL) -> Db:
+    async def _open_server(cls, url: URL, lease: float) -> Db:
         from bot.storage.listener import Listener
         from bot.storage.postgresql import postgresql_connections
 
-        writer, readers = postgresql_connections(url.set(drivername="postgresql+asyncpg"))
+        writer, readers = postgresql_connections(url.set(drivername="postgresql+asyncpg"), lease)
         db = cls(writer, readers)
         db._ear = Listener(url, lambda payload: db.tx(say, payload))
         try:

@@ -22,6 +22,8 @@ _WAIT = 5.0  # seconds until a server that does not answer is taken as not there
 _QUEUE = 30.0  # seconds that a transaction waits for a connection of the pool
 _RESTED = 0.3  # seconds; no server restarts in less
 _LONGEST = 60.0  # seconds of a statement; a server that cannot be reached any more says nothing
+_STILL = 10.0  # seconds that a transaction may stand still, at most
+_OF_LEASE = 0.8  # it ends before its process counts as dead, for who takes over passes over what is locked
 
 
 class ServerAway(OSError):
@@ -46,8 +48,10 @@ class PostgresqlConnections:
         await self._engine.dispose()
 
 
-def postgresql_connections(url: URL) -> tuple[PostgresqlConnections, PostgresqlConnections]:
-    """(writer, readers) of a PostgreSQL database, on one pool."""
+def postgresql_connections(url: URL, lease: float) -> tuple[PostgresqlConnections, PostgresqlConnections]:
+    """(writer, readers) of a PostgreSQL database, on one pool, for a process that counts as dead after ``lease``
+    seconds without a sign."""
+    still = min(_STILL, _OF_LEASE * lease)
     engine = create_async_engine(
         url,
         pool_size=10,
@@ -56,7 +60,7 @@ def postgresql_connections(url: URL) -> tuple[PostgresqlConnections, PostgresqlC
         hide_parameters=True,
         # A frozen process must not keep rows locked.
         connect_args={
-            "server_settings": {"idle_in_transaction_session_timeout": "10000"},
+            "server_settings": {"idle_in_transaction_session_timeout": f"{still * 1000:.0f}"},
             "timeout": _WAIT,
             "command_timeout": _LONGEST,
         },

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +25,24 @@ from tests.postgres import Cluster, Server
 from tests.stories.process import Process, running
 
 LEASE = 3.0
+SLACKNESS = 5.0  # seconds beyond the lease
 PATIENCE = 45.0  # seconds: a lease and a tick, on a machine that is slow and shared
 LONG = "One sentence after another, calmly. " * 60
 SLOW = Script(text=LONG, rate=15)  # half a minute: long enough on any machine
 WHOLE = "The whole answer, from its first word to its last."
+FREEZING = """
+import os, signal, sys
+from bot.cli import main
+from bot.storage import turns
+queue = turns._queue
+def freeze(connection, turn, *more):
+    if "freeze" in turn.text:
+        turns._queue = queue  # once
+        os.kill(os.getpid(), signal.SIGSTOP)
+    return queue(connection, turn, *more)
+turns._queue = freeze
+sys.exit(main(["run"]))
+"""
 
 
 @dataclass
@@ -40,7 +55,7 @@ class Town:
     folder: Path
 
     @contextlib.asynccontextmanager
-    async def replica(self, name: str, **variables: str) -> AsyncIterator[Process]:
+    async def replica(self, name: str, *program: str, **variables: str) -> AsyncIterator[Process]:
         folder = self.folder / name
         folder.mkdir()
         given = {
@@ -54,7 +69,7 @@ class Town:
             "SHUTDOWN_GRACE": "5",
             **variables,
         }
-        async with running(folder, **given) as process:
+        async with running(folder, *program, **given) as process:
             yield process
 
     def hears(self, process: Process) -> None:
@@ -110,6 +125,11 @@ class Town:
         await self.slack.until(holds, PATIENCE)
 
 
+def is_frozen(process: Process) -> bool:
+    """It has been stopped by a signal (state T in /proc)."""
+    return Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
 @pytest_asyncio.fixture
 async def town(tmp_path: Path, llm: LlmEmulator, postgresql: Server) -> AsyncIterator[Town]:
     async with Slack() as slack, postgresql.database() as database:
@@ -154,6 +174,23 @@ async def test_frozen_for_longer_than_its_lease_a_process_writes_nothing_into_wh
         assert len(town.replies(root)) == 2
         assert "stopped" not in await one.outcomes()
         assert (await two.outcomes(1))["answered"] >= 1
+
+
+async def test_frozen_between_two_statements_a_process_keeps_its_conversation_locked_no_longer_than_its_lease(
+    town: Town,
+) -> None:
+    town.llm.scripts.append(SLOW)
+    town.llm.default = Script(text=WHOLE)
+    async with town.replica("one", "-c", FREEZING) as one, town.replica("two"):
+        root = await town.begins(one, "tell me")
+        begun = town.replies(root)[0]
+        await town.asks("freeze", root.ts)
+        await town.until(lambda: is_frozen(one))
+        began = time.monotonic()
+        await town.until(lambda: len(town.llm.seen) == 2)
+        assert time.monotonic() - began < LEASE + SLACKNESS
+        assert (await town.answered(root, WHOLE)).ts == begun.ts
+        one.handle.send_signal(signal.SIGCONT)
 
 
 async def test_told_to_go_a_process_hands_over_at_once_and_does_not_wait_for_its_lease(town: Town) -> None:
