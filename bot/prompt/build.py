@@ -3,7 +3,8 @@
 Providers give a discount and speed for a prompt that begins like an earlier one. So nothing volatile enters it (no
 clock, no counters), a message is written the same way in every turn, and what the newest question adds comes last:
 when turn n was answered, the prompt of turn n+1 begins with all messages of turn n's. Two things break this on
-purpose: an edited or deleted message, and a fourth image, because providers take three at most and the newest count.
+purpose: an edited or deleted message, and images that are too many or too large together, because providers take three
+and a few megabytes at most, and the newest count.
 
 In shared places every message of a person begins with the writer's name and a colon. Names are tidied so that they
 cannot pass for several lines. Messages that follow each other from people become one user message, because some
@@ -14,11 +15,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 from bot.ports import ChatMessage, Image, StoredMessage
 from bot.prompt.estimate import IMAGE, MESSAGE, estimate_tokens
 
 MOST_IMAGES = 3
+
+IMAGES_TOGETHER = 2_900_000
+"""Bytes of all images of one request: encoded they have to stay below the 4 MB that providers take, with the text."""
 
 _LONGEST_NAME = 60
 _NAMELESS = "Somebody"
@@ -57,12 +62,14 @@ def write_lines(
     return tuple(line for line in lines if line.text or line.images)
 
 
-def limit_images(lines: Sequence[Line], most: int = MOST_IMAGES) -> tuple[Line, ...]:
-    """The newest ``most`` images of all lines; where others were, it says so."""
+def limit_images(lines: Sequence[Line], most: int = MOST_IMAGES, together: int = IMAGES_TOGETHER) -> tuple[Line, ...]:
+    """The newest ``most`` images of all lines, with ``together`` bytes at most; where others were, it says so."""
     if not any(line.images for line in lines):
         return tuple(lines)
+    newest = [image for line in reversed(lines) for image in reversed(line.images)]
+    sizes = accumulate(len(image.data) for image in newest[:most])
+    left = sum(size <= together for size in sizes)
     kept: list[Line] = []
-    left = most
     for line in reversed(lines):
         images = line.images[-left:] if left else ()
         gone = len(line.images) - len(images)

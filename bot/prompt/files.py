@@ -13,14 +13,13 @@ from dataclasses import dataclass
 
 from bot.events import File
 from bot.ports import Image
-from bot.prompt.build import MOST_IMAGES, Attached
+from bot.prompt.build import IMAGES_TOGETHER, MOST_IMAGES, Attached
 from bot.prompt.estimate import cut_middle, estimate_tokens
 from bot.prompt.pdf import read_pdf
 
 LARGEST = 10 * 1024 * 1024
 """Bytes to fetch of a file; of a longer text only its beginning is read, other kinds are then refused."""
 
-_IMAGES_TOGETHER = 2_900_000
 _PDF_PAGES = 100
 _MOST_CHARACTERS = 400_000
 _LEAST_TOKENS = 100
@@ -136,7 +135,7 @@ def _refuse_image(file: File, image: Image, taken: Sequence[Image], vision: bool
         return f"I cannot see {name}: this model does not take images."
     if len(taken) >= MOST_IMAGES:
         return f"I left out {name}: at most {MOST_IMAGES} images can be looked at together."
-    if sum(len(other.data) for other in taken) + len(image.data) > _IMAGES_TOGETHER:
+    if sum(len(other.data) for other in taken) + len(image.data) > IMAGES_TOGETHER:
         return f"{name} is too large an image for me."
     return ""
 

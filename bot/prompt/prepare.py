@@ -38,7 +38,7 @@ def prepare(
     """The prompt for ``question`` after ``history``, in at most about ``room`` tokens (see ``measure_room``).
 
     ``attached``: what ``read_files`` made of each message's files, by seq. Images are sent to models with ``vision``
-    only, three at most; the notices of the question's files come first in ``notes``.
+    only, the newest; the notices of the question's files come first in ``notes``.
     """
     lines = write_lines([*history, *question], shared=shared, attached=attached)
     asked = {message.seq for message in question}

@@ -7,6 +7,7 @@ by their text.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +34,8 @@ SCHEMA = frozenset({"openai/gpt-oss-20b", "openai/gpt-oss-120b"})
 RETIRED = {"llama-3.3-70b-versatile": "model_decommissioned", "qwen/qwen3-32b": "model_not_found"}
 MAX_IMAGES = 3
 MAX_BODY = 4 << 20
+_PICTURE = re.compile(r"data:image/[^\"]+")
+_PICTURE_TOKENS = 1_500
 
 
 def model_list() -> list[dict[str, Any]]:
@@ -170,5 +173,6 @@ def _check_format(body: dict[str, Any], messages: list[Any]) -> Refusal | None:
 
 
 def count_tokens(value: object) -> int:
-    """A steady estimate: four characters are a token."""
-    return max(1, len(json.dumps(value)) // 4)
+    """A steady estimate: four characters are a token; a picture counts as one, not as the letters that carry it."""
+    text, pictures = _PICTURE.subn("", json.dumps(value))
+    return max(1, len(text) // 4 + pictures * _PICTURE_TOKENS)

@@ -290,6 +290,22 @@ async def test_an_image_is_seen_by_a_model_that_sees_and_stays_in_sight(tmp_path
         assert [part["type"] for part in first["content"]] == ["text", "image_url"]
 
 
+async def test_pictures_too_large_together_leave_the_older_one_out_and_the_conversation_goes_on(
+    tmp_path: Path, llm: LlmEmulator
+) -> None:
+    large = PNG + bytes(2_400_000)
+    async with home(tmp_path, llm, llm_model=VISION) as opened, person(opened) as ana:
+        root = await ana.says("@Parley look", files=[await attach(ana, "one.png", large, "image/png")])
+        await ana.answer(root)
+        second = [await attach(ana, "two.png", large, "image/png")]
+        for number, (words, files) in enumerate([("and this", second), ("which is darker?", [])], 2):
+            await ana.says(words, thread=root["id"], files=files)
+            assert (await ana.answer(root, number))["text"] == llm.default.text
+            people = [m["content"] for m in llm.seen[-1].body["messages"] if m["role"] == "user"]
+            assert people[0] == "Ana: look\n[image left out]"
+            assert [part["type"] for part in people[1]] == ["text", "image_url"]
+
+
 async def test_a_picture_in_name_only_is_not_sent_as_one(tmp_path: Path, llm: LlmEmulator) -> None:
     async with home(tmp_path, llm, llm_model=VISION) as opened, person(opened) as ana:
         answer = await asks_about(ana, ("photo.png", b"\x00\x01\x02not a picture\xff" * 50))

@@ -113,6 +113,19 @@ def test_of_many_images_the_newest_three_are_sent() -> None:
     assert message.text.count("[image left out]") == 2
 
 
+def test_of_images_that_are_too_large_together_the_newest_are_sent() -> None:
+    images = [Image("image/png", bytes([number]) * 1_000_000) for number in range(4)]
+    history = [person(1, "two"), bot(2, "seen"), person(3, "one")]
+    attached = {
+        1: Attached(images=tuple(images[:2])),
+        3: Attached(images=(images[2],)),
+        4: Attached(images=(images[3],)),
+    }
+    first, _, last = build(history, person(4, "more"), attached=attached, vision=True)[-3:]
+    assert (first.images, last.images) == ((), tuple(images[2:]))
+    assert first.text.count("[image left out]") == 2
+
+
 def test_lines_without_images_are_left_as_they_are() -> None:
     lines = write_lines([person(1, "a")], shared=True)
     assert limit_images(lines) == lines
