@@ -1,8 +1,9 @@
 """Files that came with a message, as the model can read them: excerpts of text and PDF, images for models that see.
 
 What a file is is told by its bytes, never by its name or declared type. Excerpts share a budget of tokens, small
-files leaving what they do not need to the others; what was shortened or could not be read is told in a notice. The
-same bytes with the same budget give the same excerpts. Reading a PDF takes time: call ``read_files`` in a thread.
+files leaving what they do not need to the others; what was shortened or could not be read is told in a notice. Large
+images are made smaller. The same bytes with the same budget give the same excerpts and images. Reading a PDF or a
+large image takes time: call ``read_files`` in a thread.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from bot.ports import Image
 from bot.prompt.build import IMAGES_TOGETHER, MOST_IMAGES, Attached
 from bot.prompt.estimate import cut_middle, estimate_tokens
 from bot.prompt.pdf import read_pdf
+from bot.prompt.pictures import shrink
 
 LARGEST = 10 * 1024 * 1024
 """Bytes to fetch of a file; of a longer text only its beginning is read, other kinds are then refused."""
@@ -53,11 +55,11 @@ def read_files(files: Sequence[tuple[File, bytes | None]], *, vision: bool, budg
         if isinstance(found, _Text):
             texts.append(found)
         elif isinstance(found, Image):
-            refused = _refuse_image(file, found, images, vision)
-            if refused:
-                notices.append(refused)
+            taken = _take_image(file, found, images, vision)
+            if isinstance(taken, Image):
+                images.append(taken)
             else:
-                images.append(found)
+                notices.append(taken)
         else:
             notices.append(found)
     blocks, shortened = _excerpt(texts, budget)
@@ -129,15 +131,17 @@ def _read_pdf(file: File, data: bytes) -> _Text | str:
     return _Text(file, found.text, short)
 
 
-def _refuse_image(file: File, image: Image, taken: Sequence[Image], vision: bool) -> str:
+def _take_image(file: File, image: Image, taken: Sequence[Image], vision: bool) -> Image | str:
+    """``image`` in a size of which as many as may be sent fit together, or why it is not sent."""
     name = _quote_name(file)
     if not vision:
         return f"I cannot see {name}: this model does not take images."
     if len(taken) >= MOST_IMAGES:
         return f"I left out {name}: at most {MOST_IMAGES} images can be looked at together."
-    if sum(len(other.data) for other in taken) + len(image.data) > IMAGES_TOGETHER:
+    smaller = shrink(image, IMAGES_TOGETHER // MOST_IMAGES)
+    if sum(len(other.data) for other in taken) + len(smaller.data) > IMAGES_TOGETHER:
         return f"{name} is too large an image for me."
-    return ""
+    return smaller
 
 
 def _excerpt(texts: Sequence[_Text], budget: int) -> tuple[tuple[str, ...], list[str]]:

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import PIL.Image
 import pytest
 
 from bot.wiring import House
@@ -304,6 +305,23 @@ async def test_pictures_too_large_together_leave_the_older_one_out_and_the_conve
             people = [m["content"] for m in llm.seen[-1].body["messages"] if m["role"] == "user"]
             assert people[0] == "Ana: look\n[image left out]"
             assert [part["type"] for part in people[1]] == ["text", "image_url"]
+
+
+async def test_photos_in_one_thread_are_all_seen_and_look_the_same_in_every_turn(
+    tmp_path: Path, llm: LlmEmulator
+) -> None:
+    photo = io.BytesIO()
+    PIL.Image.effect_noise((2_400, 1_800), 90).save(photo, "JPEG", quality=97)
+    assert len(photo.getvalue()) > 2_900_000
+    async with home(tmp_path, llm, llm_model=VISION) as opened, person(opened) as ana:
+        files = [await attach(ana, f"{number}.jpg", photo.getvalue(), "image/jpeg") for number in range(2)]
+        root = await ana.says("@Parley look", files=files[:1])
+        assert (await ana.answer(root))["notes"] == []
+        await ana.says("and this", thread=root["id"], files=files[1:])
+        assert (await ana.answer(root, 2))["notes"] == []
+    first, second = ([m["content"] for m in seen.body["messages"] if m["role"] == "user"] for seen in llm.seen)
+    assert second[0] == first[0]
+    assert [part["type"] for part in second[1]] == ["text", "image_url"]
 
 
 async def test_a_picture_in_name_only_is_not_sent_as_one(tmp_path: Path, llm: LlmEmulator) -> None:

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import gzip
 import io
+import random
 import zipfile
 
+import PIL.Image
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -140,6 +142,56 @@ def test_images_are_for_models_that_see_at_most_three_and_not_too_large() -> Non
     assert (len(many.images), len(many.notices)) == (3, 2)
     assert "too large" in read(file("a.png", PNG + b"x" * 3_000_000)).notices[0]
     assert "too large" in read(file("a.png", PNG, size=99_000_000)).notices[0]
+
+
+def noise(width: int, height: int, mode: str = "RGB") -> PIL.Image.Image:
+    """A picture that no format can make small."""
+    count = width * height * len(mode)
+    return PIL.Image.frombytes(mode, (width, height), random.Random(7).randbytes(count))
+
+
+def stored(picture: PIL.Image.Image, form: str, **options: object) -> bytes:
+    out = io.BytesIO()
+    picture.save(out, form, **options)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "WEBP"])
+def test_a_photo_as_phones_take_them_is_made_smaller_so_that_three_fit_together(form: str) -> None:
+    data = stored(noise(2_400, 1_800), form, quality=95)
+    assert len(data) > 2_900_000
+    found = read(*(file(f"{number}.jpg", data) for number in range(3)))
+    assert found.notices == ()
+    assert found.images[0] == found.images[1] == found.images[2]
+    assert found.images[0].media_type == "image/jpeg"
+    assert sum(len(image.data) for image in found.images) <= 2_900_000
+    with PIL.Image.open(io.BytesIO(found.images[0].data)) as smaller:
+        assert smaller.format == "JPEG"
+        assert 1_024 <= smaller.width <= 1_600
+        assert smaller.height == smaller.width * 3 // 4
+
+
+def test_a_photo_made_smaller_stands_as_it_was_held_and_what_was_seen_through_is_white() -> None:
+    turned = PIL.Image.Exif()
+    turned[0x0112] = 6  # held upright
+    (upright,) = read(file("a.jpg", stored(noise(2_000, 1_500), "JPEG", quality=95, exif=turned))).images
+    clear = noise(1_000, 1_000, "RGBA")
+    clear.putalpha(0)
+    (white,) = read(file("a.png", stored(clear, "PNG"))).images
+    with PIL.Image.open(io.BytesIO(upright.data)) as picture:
+        assert picture.height > picture.width
+    with PIL.Image.open(io.BytesIO(white.data)) as picture:
+        assert picture.getextrema() == ((255, 255),) * 3
+
+
+def test_a_small_image_is_sent_as_it_is() -> None:
+    data = stored(noise(400, 300), "PNG")
+    assert read(file("a.png", data)).images[0].data == data
+
+
+def test_an_image_of_more_pixels_than_can_be_held_is_said_to_be_too_large() -> None:
+    bomb = stored(PIL.Image.new("L", (6_000, 6_000)), "PNG") + bytes(3_000_000)
+    assert read(file("a.png", bomb)).notices == ("`a.png` is too large an image for me.",)
 
 
 def test_files_that_are_empty_or_could_not_be_fetched_are_told() -> None:
