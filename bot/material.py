@@ -110,6 +110,19 @@ class MaterialReader:
             trimmed_before=prompt.trimmed_before,
         )
 
+    async def stands(self, claim: Claim, source: Source) -> bool:
+        """Whether any question of the claim still stands. Raises ``StoreError``.
+
+        Of the inherited ones that is asked of the platform, and those that are gone there are removed here.
+        """
+        asked = await self._store.question(claim.conversation, claim.target or claim.seq, claim.merged)
+        inherited = [message.platform_id for message in asked if message.seq <= claim.inherited]
+        standing = await asyncio.gather(*(source.stands(message) for message in inherited))
+        gone = [message for message, stands in zip(inherited, standing, strict=True) if not stands]
+        for message in gone:
+            await self._store.delete_message(claim.address, message)
+        return len(gone) < len(asked)
+
     async def _said(self, claim: Claim) -> tuple[Sequence[StoredMessage], Sequence[StoredMessage]]:
         """(what is asked, what was said before it), in one look where they stand together, as they mostly do."""
         place = claim.target or claim.seq

@@ -248,14 +248,11 @@ class Turns:
                 stage.kept = ids
 
     async def _play(self, claim: Claim, stage: Stage, halt: Halt) -> Outcome:
-        if _has_run_before(claim) and not await self._stands(claim):
-            await self._patiently(lambda: self._store.delete_message(claim.address, claim.message_id), halt)
+        source = self._platforms[claim.address.platform].source(claim.address)
+        if claim.inherited and not await self._patiently(lambda: self._material.stands(claim, source), halt):
             await stage.delivery.remove()
             return Outcome.CANCELLED
         if claim.state is TurnState.SHOWING and claim.outcome is not None:
-            if not claim.answer:  # its question was deleted after the answer had been stored
-                await stage.delivery.remove()
-                return Outcome.CANCELLED
             await stage.delivery.replace(claim.answer, claim.notes, await self._controls(claim))
             return claim.outcome
         if claim.attempts > ATTEMPTS:
@@ -264,9 +261,7 @@ class Turns:
             return Outcome.INTERRUPTED
         stage.status.set(THINKING)
         try:
-            material = await self._patiently(
-                lambda: self._material.read(claim, self._platforms[claim.address.platform].source(claim.address)), halt
-            )
+            material = await self._patiently(lambda: self._material.read(claim, source), halt)
         except Superseded:
             raise
         except StoreError as error:
@@ -278,10 +273,6 @@ class Turns:
         answer = await self._generate(claim, material, stage, halt)
         halt.over = True
         return await self._conclude(claim, answer, stage, halt)
-
-    async def _stands(self, claim: Claim) -> bool:
-        """Whether the question is still there, for nobody may have told us of its deletion while we were away."""
-        return await self._platforms[claim.address.platform].source(claim.address).stands(claim.message_id)
 
     async def _patiently(self, ask: Callable[[], Awaitable[T]], halt: Halt) -> T:
         """Ask the store. Where others may take over, ask again until it is back or the lane is lost.

@@ -89,6 +89,8 @@ class Claim:
     when the answer was stored already and only has to be shown (state SHOWING). ``attempts`` counts this run.
     For ``AGAIN``, ``seq`` is this turn's own place and ``target`` that of the question it answers again (else 0).
     ``resumed``: an earlier run was broken off, perhaps by a process that could not say what it had shown.
+    ``inherited``: of what this turn answers, what was asked up to this place was asked before this process had the
+    lane (0: nothing was): nobody here may have been told of its deletion.
     """
 
     conversation: int
@@ -113,6 +115,7 @@ class Claim:
     stop: bool = False
     overrides: Mapping[str, Any] = field(default_factory=dict)
     resumed: bool = False
+    inherited: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ def lock_lane(connection: Connection, conversation: int) -> None:
         connection.execute(_LOCK, {"conversation": conversation})
 
 
-def read_claim(connection: Connection, conversation: int, resumed: bool = False) -> Claim:
+def read_claim(connection: Connection, conversation: int, *, resumed: bool = False, inherited: int = 0) -> Claim:
     """The claim on the conversation's running turn. A reply made again keeps the overrides it was first made with."""
     row = connection.execute(_CLAIM, {"conversation": conversation}).one()
     return Claim(
@@ -92,4 +92,5 @@ def read_claim(connection: Connection, conversation: int, resumed: bool = False)
         stop=row.stop,
         overrides={**row.first_overrides, **row.overrides},
         resumed=resumed,
+        inherited=inherited,
     )

@@ -78,7 +78,8 @@ def settle(connection: Connection, owner: str, claim: Claim, outcome: Outcome, n
         _merge(connection, claim.conversation, group[:-1], carrier, now)
     connection.execute(_START, {**lane, "place": carrier, "at": now, "together": len(group)})
     connection.execute(_LEASE, {**lane, "place": carrier, "own": owner})
-    return read_claim(connection, claim.conversation)
+    inherited = claim.inherited if group[0] <= claim.inherited else 0
+    return read_claim(connection, claim.conversation, inherited=inherited)
 
 
 def _together(waiting: Sequence[Any], merge: bool) -> list[int]:
@@ -116,7 +117,7 @@ def left(platforms: Collection[str] | None, most: int) -> Any:
 
 
 _HEADS = (
-    select(_t.conversation_id, _t.seq, _t.state)
+    select(_t.conversation_id, _t.seq, _t.state, _c.tail_turn)
     .join(conversations, _c.id == _t.conversation_id)
     .where(IS_UNSETTLED, _c.id.in_(bindparam("found", expanding=True)), _NOBODYS)
     .order_by(_t.conversation_id, case((_t.state == TurnState.RECEIVED, 1), else_=0), _t.seq)
@@ -156,21 +157,29 @@ def take_over(
     places = [{"conversation": head.conversation_id, "place": head.seq, "own": owner, "at": now} for head in heads]
     connection.execute(_TAKE_OVER, [{k: place[k] for k in ("conversation", "place", "own")} for place in places])
     connection.execute(_RESTART, [{k: place[k] for k in ("conversation", "place", "at")} for place in places])
-    return [read_claim(connection, head.conversation_id, head.state != TurnState.RECEIVED) for head in heads]
+    return [
+        read_claim(
+            connection,
+            head.conversation_id,
+            resumed=head.state != TurnState.RECEIVED,
+            inherited=head.tail_turn,
+        )
+        for head in heads
+    ]
 
 
 _RENEW = (
     update(conversations)
     .where(_c.id == bindparam("conversation"), _c.owner == bindparam("own"), _c.epoch == bindparam("fence"))
     .values(epoch=_c.epoch + 1)
-    .returning(_c.leased_seq)
+    .returning(_c.leased_seq, _c.tail_turn)
 )
 
 
 def restart(connection: Connection, owner: str, conversation: int, epoch: int, now: float) -> Claim | None:
     """See ``Store.restart``."""
-    place = connection.execute(_RENEW, {"conversation": conversation, "own": owner, "fence": epoch}).scalar()
-    if place is None:
+    lane = connection.execute(_RENEW, {"conversation": conversation, "own": owner, "fence": epoch}).first()
+    if lane is None:
         return None
-    connection.execute(_RESTART, {"conversation": conversation, "place": place, "at": now})
-    return read_claim(connection, conversation, resumed=True)
+    connection.execute(_RESTART, {"conversation": conversation, "place": lane.leased_seq, "at": now})
+    return read_claim(connection, conversation, resumed=True, inherited=lane.tail_turn)

@@ -341,7 +341,9 @@ class CrashContract:
         claim = await begin(house.store, asked("m1", overrides={"seed": 3}))
         await house.store.shown(claim, ["p1", "p2"])
         (resumed,) = await (store := await house.crash()).resume(9.0)
-        assert resumed == dataclasses.replace(claim, attempts=2, epoch=resumed.epoch, parts=("p1", "p2"), resumed=True)
+        assert resumed == dataclasses.replace(
+            claim, attempts=2, epoch=resumed.epoch, parts=("p1", "p2"), resumed=True, inherited=claim.seq
+        )
         assert resumed.epoch > claim.epoch
         assert texts(await store.question(resumed.conversation, resumed.seq, resumed.merged)) == ["question m1"]
         (third,) = await (await house.crash()).resume(9.0)
@@ -385,6 +387,19 @@ class CrashContract:
             "question m2",
             "question m3",
         ]
+
+    async def test_a_claim_tells_what_was_asked_before_this_process_had_the_lane(self, house: House) -> None:
+        assert (await begin(house.store, asked("m1"))).inherited == 0
+        second = await accept(house.store, asked("m2"))
+        (head,) = await (store := await house.crash()).resume(9.0)
+        await accept(store, asked("m3"))
+        merged = await play(store, head)
+        assert merged is not None
+        assert (head.inherited, merged.inherited, merged.merged) == (second.seq, second.seq, 2)
+        await accept(store, asked("m4"))
+        fresh = await play(store, merged)
+        assert fresh is not None
+        assert (fresh.message_id, fresh.inherited) == ("m4", 0)
 
     async def test_every_lane_with_unsettled_turns_is_taken_up_once(self, house: House) -> None:
         await ask_and_answer(house.store, "m0", thread="t0")

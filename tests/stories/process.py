@@ -61,8 +61,15 @@ class Process:
 
     async def outcomes(self, count: int = 0) -> dict[str, int]:
         """Turns settled by outcome in this process, once there are ``count``."""
+        return await self._counted(turns_settled, count)
+
+    async def accepts(self, count: int) -> None:
+        """Wait until this process has accepted ``count`` messages."""
+        await self._counted(messages_taken, count)
+
+    async def _counted(self, read: Callable[[str], dict[str, int]], count: int) -> dict[str, int]:
         async with httpx.AsyncClient(base_url=self.url, trust_env=False) as http, asyncio.timeout(PATIENCE):
-            while sum((found := turns_settled((await http.get("/metrics")).text)).values()) < count:
+            while sum((found := read((await http.get("/metrics")).text)).values()) < count:
                 await asyncio.sleep(0.02)
         return found
 
@@ -70,6 +77,14 @@ class Process:
 def turns_settled(exposition: str) -> dict[str, int]:
     """outcome → how many, as the metrics tell."""
     found = re.findall(r'^parley_turns_settled_total\{outcome="(\w+)"\} (\d+)', exposition, re.MULTILINE)
+    return {name: int(count) for name, count in found}
+
+
+def messages_taken(exposition: str) -> dict[str, int]:
+    """How many messages were accepted as questions or commands, as the metrics tell."""
+    found = re.findall(
+        r'^parley_events_total\{kind="(MessageReceived)",result="accepted"\} (\d+)', exposition, re.MULTILINE
+    )
     return {name: int(count) for name, count in found}
 
 

@@ -232,6 +232,12 @@ class SlackRoom:
     async def deletes(self, text: str) -> None:
         await self.slack.deletes("ada", self._asked[text])
 
+    async def deletes_untold(self, text: str) -> None:
+        """Slack gives up telling anybody."""
+        self.slack.deliveries.losing = True
+        await self.deletes(text)
+        self.slack.deliveries.losing = False
+
     async def presses(self, text: str, button: str) -> None:
         await self.slack.presses("ada", self._replies(text)[-1], f"parley_{button}")
 
@@ -304,6 +310,10 @@ class DiscordRoom:
 
     async def deletes(self, text: str) -> None:
         await self.discord.deletes("ada", self._asked[text])
+
+    async def deletes_untold(self, text: str) -> None:
+        """Discord tells only who is connected, and nobody must be."""
+        await self.deletes(text)
 
     async def presses(self, text: str, button: str) -> None:
         await self.discord.presses("ada", self._replies(text)[-1], button.title())

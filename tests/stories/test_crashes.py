@@ -79,6 +79,11 @@ async def until_asked(llm: LlmEmulator, times: int) -> None:
     await until(asked, "the model to be asked")
 
 
+def asked(llm: LlmEmulator) -> set[str]:
+    """The words of what the model was asked last."""
+    return set(str(llm.seen[-1].body["messages"][-1]["content"]).split())
+
+
 async def changes(database_url: str, folder: Path, **values: Any) -> None:
     """Give every turn these values, as a process that has died would have left them."""
     store, db = await open_store(database_url, folder)
@@ -306,6 +311,53 @@ async def test_a_question_deleted_while_nobody_was_there_is_not_answered_and_wha
     async with start() as process, room.serving(process):
         assert await process.outcomes(1) == {"cancelled": 1}
         assert await room.replies("a mistake") == []
+
+
+@on_platforms
+async def test_a_question_that_waited_and_was_deleted_while_nobody_was_there_is_not_answered(
+    room: SlackRoom | DiscordRoom, start: Start, llm: LlmEmulator
+) -> None:
+    llm.scripts.append(SLOW)
+    llm.default = Script(text=WHOLE)
+    async with start() as process, room.serving(process):
+        await room.asks("one")
+        await begins(room, "one", SOME)
+        await room.asks("a mistake", under="one")
+        await process.accepts(2)
+        await died(process, signal.SIGKILL)
+    await room.deletes_untold("a mistake")
+    async with start() as process, room.serving(process):
+        assert await process.outcomes(2) == {"answered": 1, "cancelled": 1}
+        await ends(room, "one", reads(WHOLE))
+        await room.audit("one")
+    assert len(llm.seen) == 2
+
+
+@on_platforms
+@pytest.mark.parametrize(("deleted", "left"), [("two", "three"), ("three", "two")])
+async def test_of_questions_answered_together_those_that_were_not_deleted_while_nobody_was_there_are_answered(
+    deleted: str, left: str, room: SlackRoom | DiscordRoom, start: Start, llm: LlmEmulator
+) -> None:
+    llm.scripts.extend([Script(text=LONG, fault="stall", after=100), SLOW])
+    llm.default = Script(text=WHOLE)
+    async with start() as process, room.serving(process):
+        await room.asks("one")
+        await begins(room, "one", SOME)
+        await room.asks("two", under="one")
+        await room.asks("three", under="one")
+        await process.accepts(3)
+        await room.says("stop", under="one")
+        begun = await begins(room, "one", SOME, parts=2)
+        assert {"two", "three"} <= asked(llm)
+        await died(process, signal.SIGKILL)
+    await room.deletes_untold(deleted)
+    async with start() as process, room.serving(process):
+        replies = await ends(room, "one", lambda found: [it.text.strip() for it in found][1:] == [WHOLE.strip()])
+        assert await process.outcomes(1) == {"answered": 1}
+        await room.audit("one", parts=2)
+    assert replies[1].id == begun[1].id
+    assert left in asked(llm)
+    assert deleted not in asked(llm)
 
 
 @on_platforms
