@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +46,38 @@ def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
     )
     heavy = {"asyncio", "pydantic", "sqlalchemy", "structlog", "httpx", "aiohttp", "starlette", "bot.wiring"}
     assert heavy & set(shown.stdout.split()) == set()
+
+
+_HELD = """
+import sys, time
+from bot.cli import main
+
+class Slow:
+    def find_spec(self, name, *_):
+        if name == sys.argv[1]:
+            print("loading", flush=True)
+            time.sleep(180)
+
+sys.meta_path.insert(0, Slow())
+sys.exit(main(["run"]))
+"""
+
+
+@pytest.mark.parametrize("module", ["bot.config", "bot.wiring"])
+def test_asked_to_end_while_it_still_loads_it_ends_at_once_and_well(tmp_path: Path, module: str) -> None:
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PORT": "0"}
+    with subprocess.Popen(
+        [sys.executable, "-c", _HELD, module],
+        cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "loading\n"
+            process.send_signal(signal.SIGTERM)
+            _, told = process.communicate(timeout=120)
+        finally:
+            process.kill()
+    assert (process.returncode, told) == (0, "")
 
 
 def test_version_says_the_version(capsys: pytest.CaptureFixture[str]) -> None:
