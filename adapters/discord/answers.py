@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from adapters.discord.calls import Calls, Refused
+from adapters.discord.calls import Calls, Refused, Shut
 from adapters.discord.controls import EPHEMERAL, NOBODY, SUPPRESS_PREVIEWS, Component, notice_texts
 from adapters.discord.inbound import Me, Press
 from bot.errors import SlowDown, SurfaceError, Unsent
@@ -42,10 +42,12 @@ class Answers:
                 await asyncio.sleep(refusal.retry_after)
             except Unsent:
                 # It may have arrived, and there may be no second one.
-                if pause is None or kind in _UNSEEN:
+                if kind in _UNSEEN:
                     return None
                 if found := await self.original(press):
                     return found
+                if pause is None:
+                    return None
                 await asyncio.sleep(pause)
             except SurfaceError:
                 return None
@@ -62,6 +64,14 @@ class Answers:
         try:
             found = await self._calls.call("GET", f"{self._hook(press)}/messages/@original", is_open=True)
         except SurfaceError:
+            return {}
+        return found or {}
+
+    async def look_up(self, press: Press) -> dict[str, Any]:
+        """The message that the first response made; empty when there is none. Raises ``SurfaceError``."""
+        try:
+            found = await self._calls.ask("GET", f"{self._hook(press)}/messages/@original", is_open=True)
+        except Shut:
             return {}
         return found or {}
 

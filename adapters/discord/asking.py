@@ -1,29 +1,47 @@
 """Questions that no message was written for: ``ask`` as a command, and the entry in a message's menu.
 
 The answer to the command is the question, in the person's name and for all to see; it is answered like any other
-message of the channel. Where the bot is not in the channel, the answer to the command becomes the reply itself.
+message of the channel. Where the bot is not in the channel, or may not write there, the answer to the command becomes
+the reply itself.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from adapters.discord.answers import MESSAGE, THINKING, Answers, public
+from adapters.discord.controls import EPHEMERAL
 from adapters.discord.dialect import escape, within
 from adapters.discord.directory import Directory, Memory
 from adapters.discord.inbound import DIRECT, Me, Press, title_of
-from adapters.discord.places import Places
-from bot.errors import ParleyError
-from bot.events import Address, Event, MessageReceived
+from adapters.discord.places import HOOK_LIFE, Places
+from bot.errors import ParleyError, StoreError, SurfaceError
+from bot.events import Address, Author, AuthorKind, Event, MessageReceived
+from bot.ports import Shelf
 from bot.replies import Notice, Receipt
 
+_ASKED = "asked"
+_DEADLINE = 3.0  # seconds; a later first response to an interaction is refused by Discord
+_PATIENCE = 1.5  # seconds of these for the store
 _NOT_TAKEN = Notice("That did not work just now. Please try again.", error=True)
 
 
 class AskCore(Protocol):
     async def receive(self, event: Event) -> Receipt: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """``said``: what others see of it. ``at``: Unix seconds."""
+
+    text: str
+    said: str
+    at: float
 
 
 class Asking:
@@ -35,11 +53,12 @@ class Asking:
         answers: Answers,
         places: Places,
         directory: Directory,
+        shelf: Shelf,
         me: Callable[[], Me],
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._core, self._answers, self._places, self._directory = core, answers, places, directory
-        self._me, self._wall = me, wall
+        self._shelf, self._me, self._wall = shelf, me, wall
         self._cited: Memory[str] = Memory(1_000)
 
     def cite(self, message: Mapping[str, Any]) -> None:
@@ -64,28 +83,54 @@ class Asking:
 
     async def ask(self, press: Press, text: str, said: str = "") -> None:
         """``said``: what others see of the question, when not all of it."""
-        if press.is_guest:
-            await self._ask_as_guest(press, text)
+        question = _Question(text, said or text, self._wall())
+        if press.is_guest or not self._places.is_open(press.address, press.permissions):
+            await self._answer_within(press, question)
             return
-        words = within(f"**{escape(press.author.name)}** asks: {said or text}"[:1_800], 2_000)
+        # Kept before it is shown: a process that dies in between leaves a question which the next one can find.
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await self._shelf.put(_ASKED, press.id, _kept(press, question), int(question.at))
+        except (StoreError, TimeoutError):
+            await self._answers.tell(press, _NOT_TAKEN)
+            return
+        words = within(f"**{escape(press.author.name)}** asks: {question.said}"[:1_800], 2_000)
         message = await self._answers.first(press, MESSAGE, public(words))
-        if message is None:
-            return
-        message = message or await self._answers.original(press)
-        if not message:
-            await self._answers.tell_more(press, _NOT_TAKEN)
-            return
-        id = str(message["id"])
-        address = press.address
-        if address.workspace != DIRECT and not address.thread:
-            address = Address(address.platform, address.workspace, address.channel, id)
-            self._directory.titles.put(id, title_of(said or text, self._me().name))
-        receipt = await self._put(press, address, id, text)
-        if not receipt.accepted:
+        if message is not None:
+            await self._take(press, question, message or await self._answers.original(press))
+        with contextlib.suppress(StoreError):
+            await self._shelf.remove(_ASKED, press.id)
+
+    async def take_up(self) -> None:
+        """Put the questions that stand for all to see, but were not taken by the process that showed them. Raises
+        ``StoreError``."""
+        for id, kept in await self._shelf.list(_ASKED):
+            press, question = _found(id, kept)
+            age = self._wall() - question.at
+            if age < HOOK_LIFE:
+                await asyncio.sleep(min(_DEADLINE, max(0.0, _DEADLINE - age)))
+                try:
+                    message = await self._answers.look_up(press)
+                except SurfaceError:
+                    continue  # the next start looks again
+                if message and not int(message.get("flags") or 0) & EPHEMERAL:
+                    await self._take(press, question, message)
+            await self._shelf.remove(_ASKED, id)
+
+    async def _take(self, press: Press, question: _Question, message: Mapping[str, Any]) -> None:
+        """The question stands as this message."""
+        receipt = Receipt(False)
+        if message:
+            id, address = str(message["id"]), press.address
+            if address.workspace != DIRECT and not address.thread:
+                address = Address(address.platform, address.workspace, address.channel, id)
+                self._directory.titles.put(id, title_of(question.said, self._me().name))
+            receipt = await self._put(press, address, id, question)
+        if not (receipt.accepted or receipt.duplicate):
             await self._answers.take_back(press)
             await self._answers.tell_more(press, receipt.notice or _NOT_TAKEN)
 
-    async def _ask_as_guest(self, press: Press, text: str) -> None:
+    async def _answer_within(self, press: Press, question: _Question) -> None:
         if await self._answers.first(press, THINKING, {}) is None:
             return
         try:
@@ -94,22 +139,34 @@ class Asking:
             await self._answers.tell_late(press, Notice(error.user_text, error=True))
             return
         address = Address(press.address.platform, press.address.workspace, press.address.channel, thread)
-        receipt = await self._put(press, address, press.id, text)
+        receipt = await self._put(press, address, press.id, question)
         if not receipt.accepted:
             await self._answers.tell_late(press, receipt.notice or _NOT_TAKEN)
 
-    async def _put(self, press: Press, address: Address, id: str, text: str) -> Receipt:
-        question = MessageReceived(
+    async def _put(self, press: Press, address: Address, id: str, question: _Question) -> Receipt:
+        event = MessageReceived(
             id=id,
             address=address,
             author=press.author,
-            text=text,
-            sent_at=self._wall(),
+            text=question.text,
+            sent_at=question.at,
             mentions_bot=True,
             direct=press.direct,
             in_thread=bool(press.address.thread),
         )
         try:
-            return await self._core.receive(question)
+            return await self._core.receive(event)
         except ParleyError as error:
             return Receipt(False, notice=Notice(error.user_text, error=True))
+
+
+def _kept(press: Press, question: _Question) -> dict[str, Any]:
+    kept = {"token": press.token, "address": asdict(press.address), "author": asdict(press.author)}
+    return kept | {"direct": press.direct, "question": asdict(question)}
+
+
+def _found(id: str, kept: Mapping[str, Any]) -> tuple[Press, _Question]:
+    author = Author(**kept["author"] | {"kind": AuthorKind(kept["author"]["kind"])})
+    address = Address(**kept["address"])
+    press = Press(id, kept["token"], 0, author, address, kept["direct"], {})
+    return press, _Question(**kept["question"])

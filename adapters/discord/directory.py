@@ -53,6 +53,10 @@ class Guilds(Protocol):
 
     def is_admin(self, guild: str, user: str, roles: Sequence[str]) -> bool: ...
 
+    def permissions(self, channel: str) -> int | None:
+        """The bot's bits in a channel, ``None`` when they are not known."""
+        ...
+
     def newest(self, channel: str) -> str:
         """The newest message of a channel when the session began, "" when that is not known."""
         ...

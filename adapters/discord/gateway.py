@@ -156,6 +156,13 @@ class Gateway:
         may = any(role.permissions.administrator or role.permissions.manage_guild for role in held)
         return may or str(found.owner_id) == user
 
+    def permissions(self, channel: str) -> int | None:
+        """The bot's bits in a channel, ``None`` when they are not known."""
+        found = self._client.get_channel(int(channel)) if self._client is not None and channel.isdigit() else None
+        if found is None or isinstance(found, discord.abc.PrivateChannel) or found.guild.me is None:
+            return None
+        return int(found.permissions_for(found.guild.me).value)
+
     def newest(self, channel: str) -> str:
         """The newest message of a channel when the session began, "" when that is not known."""
         found = self._client.get_channel(int(channel)) if self._client is not None and channel.isdigit() else None

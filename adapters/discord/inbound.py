@@ -319,7 +319,8 @@ def _opens_with_other(text: str, around: Around) -> bool:
 
 @dataclass(slots=True)
 class Press:
-    """An interaction's own facts, the same for commands, buttons and forms."""
+    """An interaction's own facts, the same for commands, buttons and forms. ``permissions``: the bot's bits here,
+    ``None`` when that is not told."""
 
     id: str
     token: str
@@ -330,6 +331,7 @@ class Press:
     data: Json
     message: Json = field(default_factory=dict)
     is_guest: bool = False
+    permissions: int | None = None
 
 
 def press_in(data: Json) -> Press:
@@ -339,6 +341,7 @@ def press_in(data: Json) -> Press:
     channel = data.get("channel") or {}
     guild, id = str(data.get("guild_id") or ""), str(data.get("channel_id") or channel.get("id") or "")
     bits = int(member.get("permissions") or 0)
+    own_bits = data.get("app_permissions")
     owners = data.get("authorizing_integration_owners") or {}
     if guild and int(channel.get("type") or 0) in THREADS:
         address = Address(PLATFORM, guild, str(channel.get("parent_id") or id), id)
@@ -360,4 +363,5 @@ def press_in(data: Json) -> Press:
         data=data.get("data") or {},
         message=data.get("message") or {},
         is_guest=(bool(guild) or context == 2) and bool(owners) and "0" not in owners,
+        permissions=int(own_bits) if own_bits is not None else None,
     )

@@ -33,6 +33,7 @@ _BARRED_FOR = 60.0  # seconds
 NO_MESSAGE = 10008
 _NO_CHANNEL = 10003
 _THREAD_EXISTS, _TITLE_BLOCKED = 160004, 200000
+_ADMINISTRATOR, _VIEW, _WRITE, _MAKE_THREADS, _WRITE_IN_THREADS = 1 << 3, 1 << 10, 1 << 11, 1 << 35, 1 << 38
 _TOKEN = re.compile(r"<[^<>\s]{1,60}>")
 
 
@@ -88,6 +89,18 @@ class Places:
             return address.channel
         return address.thread if await self._is_thread(address, "", fresh=False) else address.channel
 
+    def is_open(self, address: Address, permissions: int | None) -> bool:
+        """A question put here could be answered by a message, as far as the bot's ``permissions`` tell."""
+        if permissions is None or address.workspace == DIRECT or permissions & _ADMINISTRATOR:
+            return True
+        if address.thread:
+            needed = _WRITE_IN_THREADS
+        elif permissions & _MAKE_THREADS and permissions & _WRITE_IN_THREADS and self._can_make_thread(address.channel):
+            needed = _MAKE_THREADS
+        else:
+            needed = _WRITE
+        return bool(permissions & _VIEW and permissions & needed)
+
     def note(self, thread: str, is_thread: bool) -> None:
         """A message told what the conversation ``thread`` is."""
         self._known.put(thread, is_thread)
@@ -131,7 +144,11 @@ class Places:
         return address.thread if known else address.channel
 
     def _can_make_thread(self, channel: str) -> bool:
-        return self._makes_threads and (self._barred.get(channel) or 0.0) < self._wall()
+        if not self._makes_threads or (self._barred.get(channel) or 0.0) >= self._wall():
+            return False
+        permissions = self._directory.guilds.permissions(channel)
+        # Discord makes threads also for those who may not write in them, and they would stay empty.
+        return permissions is None or bool(permissions & (_ADMINISTRATOR | _WRITE_IN_THREADS))
 
     async def _hook(self, thread: str) -> tuple[str, float]:
         """(its address, for how many seconds it is open)."""

@@ -121,8 +121,8 @@ class DiscordAdapter:
             shards=own,
         )
         answers = Answers(self._calls, self.me)
-        asking = Asking(bot, answers, self._places, self._directory, self.me)
-        self._interactions = Interactions(bot, answers, asking, lambda: self._paused)
+        self._asking = Asking(bot, answers, self._places, self._directory, self._shelf, self.me)
+        self._interactions = Interactions(bot, answers, self._asking, lambda: self._paused)
         self._session: aiohttp.ClientSession | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._for_persons = False
@@ -311,6 +311,8 @@ class DiscordAdapter:
     async def _sweep(self) -> None:
         with contextlib.suppress(ParleyError):
             await self._places.sweep_hooks()
+        with contextlib.suppress(ParleyError):
+            await self._asking.take_up()
 
     def _behind(self, work: Any) -> asyncio.Task[Any]:
         task: asyncio.Task[Any] = asyncio.create_task(work, name="discord")

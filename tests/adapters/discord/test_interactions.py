@@ -341,7 +341,7 @@ async def test_a_command_in_a_thread_counts_for_that_thread(talk: Talk) -> None:
 
 async def test_a_channel_closed_to_the_bot_gets_no_loop_of_refusals(talk: Talk) -> None:
     async with talk.bot():
-        talk.discord.deny(talk.discord.general, Permission.SEND_MESSAGES_IN_THREADS)
+        talk.discord.deny(talk.discord.general, Permission.SEND_MESSAGES, Permission.SEND_MESSAGES_IN_THREADS)
         await talk.asks("anyone?")
         await talk.until(lambda: any(c.code == 50013 for c in talk.discord.calls_of("create_message")))
         await talk.settled()
