@@ -31,6 +31,7 @@ from bot.settings.view import TurnSettings
 
 EARLIER_LIMIT = 50  # messages read once when it is summoned into an existing thread
 _EARLIER_PATIENCE = 3.0  # seconds; history is a help, not something to wait for
+_MOST_UNREAD = 5  # messages whose files are read although nobody asked with them
 _FILES_SHARE = 3  # of the prompt's room, the files of one question take at most one third
 _GENEROUS = 16_384  # tokens for an answer where nothing says that they are scarce
 _SHARE, _LEAST = 8, 2_048  # of what a minute has left, one answer plans with an eighth
@@ -171,14 +172,15 @@ class MaterialReader:
         profile: ModelProfile,
         budget: int,
     ) -> dict[int, Attached]:
-        """The excerpts kept from earlier turns, those of the question's files read now, and the newest images."""
+        """The excerpts kept from earlier turns, those of the files that are new read now, and the newest images."""
         attached = {message.seq: Attached(message.excerpts) for message in history if message.excerpts}
-        for message in asked:
-            if message.files:
-                found = await self._read_files(message.files, source, profile, budget)
-                attached[message.seq] = found
-                if found.blocks and found.blocks != message.excerpts:
-                    await self._store.keep_excerpts(claim.conversation, message.seq, found.blocks)
+        unread = _unread(history, {file.id for message in asked for file in message.files})
+        fresh = [(message, files, budget // len(unread)) for message, files in unread]
+        for message, files, share in fresh + [(it, it.files, budget) for it in asked if it.files]:
+            found = await self._read_files(files, source, profile, share)
+            attached[message.seq] = found
+            if found.blocks and found.blocks != message.excerpts:
+                await self._store.keep_excerpts(claim.conversation, message.seq, found.blocks)
         if profile.vision:
             await self._look_again(history, source, attached)
         return attached
@@ -223,6 +225,19 @@ async def _fetch(source: Source, file: File) -> bytes | None:
         return await source.file(file, LARGEST)
     except ParleyError:
         return None
+
+
+def _unread(history: Sequence[StoredMessage], cited: set[str]) -> list[tuple[StoredMessage, tuple[File, ...]]]:
+    """Files sent since the last answer with messages that asked nothing, but for those ``cited`` by the question;
+    images are looked at anyhow."""
+    found: list[tuple[StoredMessage, tuple[File, ...]]] = []
+    for message in reversed(history):
+        if message.role == "assistant":
+            break
+        files = tuple(it for it in message.files if it.id not in cited and not it.media_type.startswith("image/"))
+        if files and not message.excerpts:
+            found.append((message, files))
+    return found[:_MOST_UNREAD]
 
 
 def _with_words(message: StoredMessage) -> StoredMessage:

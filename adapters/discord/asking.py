@@ -11,17 +11,17 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 from adapters.discord.answers import MESSAGE, THINKING, Answers, public
 from adapters.discord.controls import EPHEMERAL
 from adapters.discord.dialect import escape, within
 from adapters.discord.directory import Directory, Memory
-from adapters.discord.inbound import DIRECT, Me, Press, title_of
+from adapters.discord.inbound import DIRECT, Around, Me, Press, Spot, files_in, quoted, title_of
 from adapters.discord.places import HOOK_LIFE, Places
 from bot.errors import ParleyError, StoreError, SurfaceError
-from bot.events import Address, Author, AuthorKind, Event, MessageReceived
+from bot.events import Address, Author, AuthorKind, Event, File, MessageReceived
 from bot.ports import Shelf
 from bot.replies import Notice, Receipt
 
@@ -42,6 +42,7 @@ class _Question:
     text: str
     said: str
     at: float
+    files: tuple[File, ...] = ()
 
 
 class Asking:
@@ -59,18 +60,14 @@ class Asking:
     ) -> None:
         self._core, self._answers, self._places, self._directory = core, answers, places, directory
         self._shelf, self._me, self._wall = shelf, me, wall
-        self._cited: Memory[str] = Memory(1_000)
+        self._cited: Memory[tuple[str, tuple[File, ...]]] = Memory(1_000)
 
-    def cite(self, message: Mapping[str, Any]) -> None:
-        """Remember the words of a message until the question about it comes."""
-        words = str(message.get("content") or "")
-        snapshots = [
-            str((it.get("message") or {}).get("content") or "") for it in message.get("message_snapshots") or ()
-        ]
-        author = message.get("author") or {}
-        name = str(author.get("global_name") or author.get("username") or "somebody")
-        text = "\n".join(part for part in (words, *snapshots) if part)
-        self._cited.put(str(message["id"]), f"{name} wrote:\n{text}" if text else "")
+    def cite(self, press: Press, message: Mapping[str, Any]) -> None:
+        """Remember a message until the question about it comes."""
+        place = press.address
+        spot = Spot(place.channel, "" if place.workspace == DIRECT else place.workspace, 0)
+        text = quoted(message, Around(self._me(), self._directory.guilds, spot), "> {} wrote:\n")
+        self._cited.put(str(message["id"]), (text, files_in(message)))
 
     async def ask_about(self, press: Press, message: str, question: str) -> None:
         """A question about a message that was cited a moment ago."""
@@ -78,12 +75,14 @@ class Asking:
         if cited is None:
             await self._answers.tell(press, Notice("I no longer see that message. Please choose it again.", error=True))
             return
-        quoted = "\n".join(f"> {line}" for line in cited.split("\n"))
-        await self.ask(press, f"{question}\n\n{quoted}" if cited else question, question)
+        text, files = cited
+        text = f"{question}\n\n{text}" if text else question
+        await self._ask(press, _Question(text, question, self._wall(), files))
 
-    async def ask(self, press: Press, text: str, said: str = "") -> None:
-        """``said``: what others see of the question, when not all of it."""
-        question = _Question(text, said or text, self._wall())
+    async def ask(self, press: Press, text: str) -> None:
+        await self._ask(press, _Question(text, text, self._wall()))
+
+    async def _ask(self, press: Press, question: _Question) -> None:
         if press.is_guest or not self._places.is_open(press.address, press.permissions):
             await self._answer_within(press, question)
             return
@@ -149,6 +148,7 @@ class Asking:
             address=address,
             author=press.author,
             text=question.text,
+            files=question.files,
             sent_at=question.at,
             mentions_bot=True,
             direct=press.direct,
@@ -169,4 +169,5 @@ def _found(id: str, kept: Mapping[str, Any]) -> tuple[Press, _Question]:
     author = Author(**kept["author"] | {"kind": AuthorKind(kept["author"]["kind"])})
     address = Address(**kept["address"])
     press = Press(id, kept["token"], 0, author, address, kept["direct"], {})
-    return press, _Question(**kept["question"])
+    question = _Question(**kept["question"])
+    return press, replace(question, files=tuple(File(**it) for it in kept["question"]["files"]))

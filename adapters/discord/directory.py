@@ -73,6 +73,8 @@ class Directory:
         self._calls, self.guilds = calls, guilds
         self._spots: Memory[Spot] = Memory(_CHANNELS)
         self._roots: Memory[str] = Memory(_MESSAGES)
+        self._newest: Memory[str] = Memory(_CHANNELS)
+        self._before: Memory[str] = Memory(_MESSAGES)
         self.titles: Memory[str] = Memory(_MESSAGES)
 
     async def spot_of(self, data: Mapping[str, Any]) -> Spot:
@@ -99,6 +101,17 @@ class Directory:
             spot = spot_in(found, parent.kind if parent else 0)
         self._spots.put(channel, spot)
         return spot
+
+    def heard(self, channel: str, id: str) -> None:
+        """A message was written, by whomever."""
+        newest = self._newest.get(channel) or self.guilds.newest(channel)
+        if int(id) > int(newest or 0):
+            self._before.put(id, newest)
+            self._newest.put(channel, id)
+
+    def before(self, id: str) -> str:
+        """The message right before this one, "" when that is not known."""
+        return self._before.get(id) or ""
 
     def forget(self, channel: str) -> None:
         self._spots.drop(channel)

@@ -28,6 +28,7 @@ _REPLY, _FORWARD = 19, 1
 _EPOCH = 1_420_070_400_000
 _USER = re.compile(r"<@!?(\d+)>")
 _TOKEN = re.compile(r"<(?:(@&|#)(\d+)|a?:(\w+):\d+|/([^:<>\n]+):\d+|t:(-?\d{1,12})(?::[tTdDfFsSR])?)>")
+_NOTE = re.compile(r"-# ")
 _OPENING = re.compile(r"<@([!&]?)(\d+)>|@(?:everyone|here)\b")
 
 
@@ -74,12 +75,14 @@ class Names(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What a message does not say itself. ``root``: of a message in a channel, the first of its chain of replies."""
+    """What a message does not say itself. ``root``: of a message in a channel, the first of its chain of replies.
+    ``before``: the message right before it, "" when that is not known."""
 
     me: Me
     names: Names
     spot: Spot
     root: str = ""
+    before: str = ""
 
 
 def message_fact(data: Json, around: Around) -> MessageReceived | None:
@@ -87,7 +90,8 @@ def message_fact(data: Json, around: Around) -> MessageReceived | None:
     if not is_said(data, around.me):
         return None
     text = text_in(data, around)
-    files = files_in(data)
+    cited = cited_in(data, around)
+    files = files_in(data) + (files_in(cited) if cited else ())
     is_named = names_bot(data, around)
     if not (text or files or is_named):
         return None  # without the intent for message content there is nothing to read
@@ -217,6 +221,38 @@ def id_at(unix: float) -> str:
 
 def text_in(data: Json, around: Around) -> str:
     """The words of a message as the person meant them."""
+    said, cited = _said(data, around), cited_in(data, around)
+    # Whoever reads a thread or a direct room has just read the message right before.
+    is_read = cited is None or (_is_alone(around.spot) and str(cited["id"]) == around.before)
+    quote = "" if cited is None or is_read else quoted(cited, around, "In reply to {}:\n")
+    return "\n\n".join(piece for piece in (said, quote) if piece)
+
+
+def cited_in(data: Json, around: Around) -> Json | None:
+    """The message that this one replies to; in a channel only somebody else's, for ours belong to the conversation."""
+    target: Json | None = data.get("referenced_message") if refers_to(data) else None
+    if not target or (is_own(target, around.me) and not _is_alone(around.spot)):
+        return None
+    return target
+
+
+def quoted(data: Json, around: Around, opening: str) -> str:
+    """A message's words and the names of its files as a quote behind ``opening``, which has {} for who wrote it;
+    "" when there is nothing to read."""
+    lines = [line for line in _said(data, around).split("\n") if not is_own(data, around.me) or not _NOTE.match(line)]
+    lines += [f"[file: {file.name}]" for file in files_in(data)]
+    quote = "\n".join(lines).strip()
+    name = _named(data.get("author") or {})
+    return opening.format(name) + "\n".join(f"> {line}" for line in quote.split("\n")) if quote else ""
+
+
+def _is_alone(spot: Spot) -> bool:
+    """All that is written there belongs to one conversation."""
+    return spot.is_thread or not spot.guild
+
+
+def _said(data: Json, around: Around) -> str:
+    """A message's own words, and what it carries along; not what it replies to."""
     said = [_plain(without_name(str(data.get("content") or ""), around), data, around)]
     for snapshot in _snapshots(data):
         cited = _plain(str(snapshot.get("content") or ""), snapshot, around)
@@ -224,7 +260,6 @@ def text_in(data: Json, around: Around) -> str:
     said += [f"[sticker: {it.get('name')}]" for it in data.get("sticker_items") or ()]
     if poll := data.get("poll"):
         said.append(_poll(poll))
-    said.append(_cited(data, around))
     return "\n\n".join(piece for piece in said if piece)
 
 
@@ -276,16 +311,6 @@ def _plain(text: str, data: Json, around: Around) -> str:
 def _named(user: Json) -> str:
     member = user.get("member") or {}
     return str(member.get("nick") or user.get("global_name") or user.get("username") or user.get("id"))
-
-
-def _cited(data: Json, around: Around) -> str:
-    """What a message in a channel replies to, unless it is ours: nothing else of that channel will be read."""
-    target = data.get("referenced_message") if refers_to(data) else None
-    if not target or around.spot.is_thread or not around.spot.guild or is_own(target, around.me):
-        return ""
-    words = _plain(str(target.get("content") or ""), target, around)
-    quoted = "\n".join(f"> {line}" for line in words.split("\n"))
-    return f"In reply to {_named(target.get('author') or {})}:\n{quoted}" if words else ""
 
 
 def _moment(unix: int) -> str:

@@ -124,7 +124,7 @@ class Interactions:
         if not message:
             await self._answers.tell(press, Notice("I cannot see that message.", error=True))
             return
-        self._asking.cite(message)
+        self._asking.cite(press, message)
         await self._answers.first(press, MODAL, question_modal(press.address.channel, str(message["id"])))
 
     # --- buttons and menus

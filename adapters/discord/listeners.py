@@ -89,6 +89,7 @@ class Listeners:
         channel = str(data["channel_id"])
         if name == "MESSAGE_CREATE":
             id = str(data["id"])
+            self._directory.heard(channel, id)
             self._newest = max(self._newest, int(id))
             if is_own(data, self._me()) or id in self._seen:
                 return
@@ -175,7 +176,7 @@ class Listeners:
         me = self._me()
         spot = await self._directory.spot_of(data)
         root = "" if spot.is_thread or not spot.guild else await self._directory.root(data, me)
-        return Around(me, self._directory.guilds, spot, root)
+        return Around(me, self._directory.guilds, spot, root, self._directory.before(str(data["id"])))
 
     async def _told(self, fact: Event | None) -> Receipt | None:
         """The core's receipt, ``None`` when it could not take the event for a long while."""

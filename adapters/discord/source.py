@@ -15,7 +15,7 @@ from adapters.discord.inbound import (
     Me,
     attachments_in,
     author_in,
-    is_own,
+    files_in,
     is_said,
     seconds,
     text_in,
@@ -75,13 +75,15 @@ class DiscordSource:
     async def _told(self, channel: str, held: Sequence[Json]) -> Sequence[EarlierMessage]:
         if not any(held):
             return []
-        around = Around(self._me(), self._directory.guilds, await self._directory.spot(channel))
-        told = [
-            EarlierMessage(str(it["id"]), author_in(it, around), text_in(it, around), seconds(str(it["id"])))
-            for it in held
-            if it and not is_own(it, self._me()) and is_said(it, self._me())
-        ]
-        return [message for message in told if message.text]
+        me, guilds, spot = self._me(), self._directory.guilds, await self._directory.spot(channel)
+        told, before = [], ""
+        for it in filter(None, held):
+            around, id = Around(me, guilds, spot, before=before), str(it["id"])
+            before = id
+            if is_said(it, me):
+                text, files = text_in(it, around), files_in(it)
+                told.append(EarlierMessage(id, author_in(it, around), text, seconds(id), files))
+        return [message for message in told if message.text or message.files]
 
     async def file(self, file: File, limit: int) -> bytes:
         channel, _, rest = file.id.partition("/")

@@ -18,6 +18,7 @@ class EarlierMessage:
     author: Author
     text: str
     sent_at: float
+    files: tuple[File, ...] = ()
 
 
 class Surface(Protocol):

@@ -44,8 +44,8 @@ def record(
     place = connection.execute(_NEXT_PLACE, {"address": address.key}).first()
     if place is None:
         return False
-    row = _spoken(place.id, place.tail_seq, author, message_id, text, sent_at)
-    done = connection.execute(_insert(connection.dialect.name).returning(_m.id), {**row, "files": files})
+    row = _spoken(place.id, place.tail_seq, author, message_id, text, files, sent_at)
+    done = connection.execute(_insert(connection.dialect.name).returning(_m.id), row)
     if done.first() is None:
         raise Undo
     return True
@@ -62,13 +62,15 @@ def backfill(connection: Connection, conversation: int, earlier: Sequence[Earlie
     connection.execute(
         _insert(connection.dialect.name),
         [
-            _spoken(conversation, seq, message.author, message.id, message.text, message.sent_at)
+            _spoken(conversation, seq, message.author, message.id, message.text, message.files, message.sent_at)
             for seq, message in enumerate(kept, FIRST_SEQ - len(kept))
         ],
     )
 
 
-def _spoken(conversation: int, seq: int, author: Author, message_id: str, text: str, sent_at: float) -> dict[str, Any]:
+def _spoken(
+    conversation: int, seq: int, author: Author, message_id: str, text: str, files: tuple[File, ...], sent_at: float
+) -> dict[str, Any]:
     return {
         "conversation_id": conversation,
         "seq": seq,
@@ -77,7 +79,7 @@ def _spoken(conversation: int, seq: int, author: Author, message_id: str, text: 
         "author_name": author.name,
         "text": text,
         "platform_id": message_id,
-        "files": (),
+        "files": files,
         "created_at": sent_at,
     }
 

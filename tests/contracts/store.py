@@ -652,7 +652,8 @@ class HistoryContract:
 
     async def test_earlier_messages_come_first_and_only_once(self, house: House) -> None:
         claim = await begin(house.store, asked("m1"))
-        earlier = [EarlierMessage(f"e{n}", BOB, f"earlier {n}", float(n)) for n in range(3)]
+        file = File("f1", "notes.txt", "text/plain", 5)
+        earlier = [EarlierMessage(f"e{n}", BOB, f"earlier {n}", float(n), (file,) * n) for n in range(3)]
         await house.store.backfill(claim.conversation, earlier)
         await house.store.backfill(claim.conversation, [EarlierMessage("e9", BOB, "again?", 0.5)])
         assert texts(await house.store.history(claim.conversation, claim.seq, 50)) == [
@@ -660,6 +661,8 @@ class HistoryContract:
             "earlier 1",
             "earlier 2",
         ]
+        kept = await house.store.history(claim.conversation, claim.seq, 50)
+        assert [message.files for message in kept] == [(), (file,), (file, file)]
         assert texts(await read_all(house.store, claim.conversation))[-1] == "question m1"
 
     async def test_a_long_thread_is_kept_from_its_newest_end(self, house: House) -> None:
