@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from types import ModuleType
 
 from bot.backends import choose
+from bot.commands.registry import command_helps
 from bot.config import Config
 from bot.errors import CompletionFailed, ConfigurationError, InUse, KeyRefused, ModelGone, ParleyError
 from bot.ports import ChatMessage, Check, CompletionRequest, Completions, TextDelta
@@ -160,12 +161,13 @@ async def adapters(config: Config) -> Sequence[Check]:
 
     lines: list[Check] = []
     for name, module in adapter_modules():
+        wants = inspect.signature(module.check).parameters
         if not module.configured(config):
             lines.append(Check(name, True, "not configured"))
-        elif "shelf" in inspect.signature(module.check).parameters:
+        elif "shelf" in wants:
             lines += await _checked_with_shelf(name, module, config)
         else:
-            found = module.check(config)
+            found = module.check(config, **({"commands": command_helps()} if "commands" in wants else {}))
             lines += await found if inspect.isawaitable(found) else found
     return lines
 

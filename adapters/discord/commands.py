@@ -6,7 +6,6 @@ about a message.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -23,6 +22,10 @@ _PLACES = {
     "me": "me, in direct messages",
 }
 _LONGEST_LINE = 6_000
+_COMPARED = (
+    *("type", "name", "value", "description", "options", "required", "choices", "autocomplete"),
+    *("contexts", "integration_types", "default_member_permissions"),
+)
 
 Json = dict[str, Any]
 
@@ -64,27 +67,23 @@ def registration(commands: Sequence[Command], name: str, bot_name: str, *, for_p
     return [group | {"options": options} | where, {"name": ASK_ABOUT, "type": _ON_MESSAGE} | where]
 
 
-def fingerprint(app: str, registered: Sequence[Json]) -> str:
-    """Changes when what is registered does."""
-    return hashlib.sha256(json.dumps([app, registered], sort_keys=True).encode()).hexdigest()
-
-
 def is_registered(wanted: Sequence[Json], found: Sequence[Mapping[str, Any]]) -> bool:
-    """Discord holds exactly these commands; it adds fields of its own."""
-    by_name = {(int(it.get("type") or 1), it.get("name")): it for it in found}
-    return len(found) == len(wanted) and all(
-        _holds(by_name.get((command["type"], command["name"])), command) for command in wanted
-    )
+    """Discord holds exactly these commands; it adds fields of its own, and defaults."""
+    return sorted(map(_essence, wanted)) == sorted(map(_essence, found))
 
 
-def _holds(found: Any, wanted: Any) -> bool:
-    if isinstance(wanted, dict):
-        return isinstance(found, Mapping) and all(
-            _holds(found.get(key), value) for key, value in wanted.items() if value not in (None, False, [], "")
-        )
-    if isinstance(wanted, list):
-        return isinstance(found, list) and len(found) == len(wanted) and all(map(_holds, found, wanted))
-    return bool(found == wanted)
+def _essence(command: Mapping[str, Any]) -> str:
+    """The same for commands that are the same to people, in whatever way they are written."""
+    return json.dumps(_distinctive({"type": _CHAT} | dict(command)), sort_keys=True)
+
+
+def _distinctive(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        kept = {key: _distinctive(value[key]) for key in _COMPARED if key in value}
+        return {key: it for key, it in kept.items() if it not in (None, False, [], "")}
+    if isinstance(value, list):
+        return [_distinctive(it) for it in value] if any(isinstance(it, Mapping) for it in value) else sorted(value)
+    return value
 
 
 def _subcommand(command: Command) -> Json:

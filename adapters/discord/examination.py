@@ -8,12 +8,14 @@ from typing import Any
 import aiohttp
 
 from adapters.discord.calls import Calls, Refused, Shut
-from adapters.discord.config import API_URL, DiscordConfig
+from adapters.discord.commands import Command, is_registered, registration
+from adapters.discord.config import API_URL, CoreConfig, DiscordConfig
 from bot.errors import Gone, SurfaceError
 from bot.ports import Check
 
+_SEE = "View Channels"
 NEEDED = {
-    "View Channels": 1 << 10,
+    _SEE: 1 << 10,
     "Send Messages": 1 << 11,
     "Embed Links": 1 << 14,
     "Attach Files": 1 << 15,
@@ -21,6 +23,9 @@ NEEDED = {
     "Create Public Threads": 1 << 35,
     "Send Messages in Threads": 1 << 38,
 }
+_WRITTEN_IN = (0, 2, 5, 13, 15, 16)  # kinds of channels
+_MOST_GUILDS = 10  # servers whose channels are looked at, by two calls each
+_MOST_CHANNELS = 5  # named for a server
 _ADMINISTRATOR = 1 << 3
 _CONTENT_FLAGS = 1 << 18 | 1 << 19
 _PORTAL = "https://discord.com/developers/applications"
@@ -32,7 +37,12 @@ def invite_link(app: str) -> str:
     return f"https://discord.com/oauth2/authorize?client_id={app}&scope=bot+applications.commands&permissions={bits}"
 
 
-async def examine(config: DiscordConfig, command: str) -> Sequence[Check]:
+def is_for_persons(app: Mapping[str, Any]) -> bool:
+    """People may install the application for themselves."""
+    return "1" in (app.get("integration_types_config") or {})
+
+
+async def examine(config: DiscordConfig, core: CoreConfig, commands: Sequence[Command]) -> Sequence[Check]:
     """Look at token, intents, sessions, servers with their permissions, and commands."""
     timeout = aiohttp.ClientTimeout(total=config.timeout)
     async with aiohttp.ClientSession(timeout=timeout, trust_env=True) as session:
@@ -52,8 +62,9 @@ async def examine(config: DiscordConfig, command: str) -> Sequence[Check]:
             return [Check("Discord token", False, "Discord did not answer", fix)]
         lines = [Check("Discord token", True, f"{me.get('username')}, application {app['id']}"), _intents(app)]
         lines += [_interactions(app), await _gateway(calls)]
-        lines += await _guilds(calls, str(app["id"]))
-        return [*lines, await _commands(calls, str(app["id"]), command)]
+        lines += await _guilds(calls, str(app["id"]), str(me["id"]))
+        wanted = registration(commands, core.command_name, core.bot_name, for_persons=is_for_persons(app))
+        return [*lines, await _commands(calls, str(app["id"]), wanted)]
 
 
 def _intents(app: Mapping[str, Any]) -> Check:
@@ -84,7 +95,7 @@ async def _gateway(calls: Calls) -> Check:
     return Check("Discord gateway", True, f"{shards} shard(s), {left} session starts left today")
 
 
-async def _guilds(calls: Calls, app: str) -> Sequence[Check]:
+async def _guilds(calls: Calls, app: str, me: str) -> Sequence[Check]:
     try:
         found = await calls.ask("GET", "/users/@me/guilds")
     except SurfaceError:
@@ -93,23 +104,57 @@ async def _guilds(calls: Calls, app: str) -> Sequence[Check]:
     if not found:
         return [Check("Discord servers", False, "the bot is in none", f"Open {link} and choose a server.")]
     lines = [Check("Discord servers", True, f"{len(found)}; to add one, open {link}")]
-    for guild in found:
+    for number, guild in enumerate(found):
         bits = int(guild.get("permissions") or 0)
-        missing = [name for name, bit in NEEDED.items() if not bits & bit and not bits & _ADMINISTRATOR]
-        if missing:
+        if bits & _ADMINISTRATOR:
+            continue
+        if missing := _lacking(bits):
             fix = f"In the server's settings give the bot's role: {', '.join(missing)}."
             lines.append(
                 Check(f"Discord server {guild.get('name')}", False, f"{len(missing)} permissions missing", fix)
             )
+        elif number < _MOST_GUILDS and (closed := await _closed_channels(calls, str(guild["id"]), me, bits)):
+            some = "; ".join(closed[:_MOST_CHANNELS]) + (" …" if len(closed) > _MOST_CHANNELS else "")
+            lines.append(Check(f"Discord server {guild.get('name')}", True, f"works, but {some}"))
     return lines
 
 
-async def _commands(calls: Calls, app: str, command: str) -> Check:
+async def _closed_channels(calls: Calls, guild: str, me: str, bits: int) -> list[str]:
+    """The channels that deny something the server grants (``bits``), each with what. It may be meant so."""
     try:
-        found = await calls.ask("GET", f"/applications/{app}/commands")
+        member = await calls.ask("GET", f"/guilds/{guild}/members/{me}")
+        channels = await calls.ask("GET", f"/guilds/{guild}/channels")
+    except SurfaceError:
+        return []
+    found = []
+    for channel in channels or ():
+        overwrites = {str(it["id"]): it for it in channel.get("permission_overwrites") or ()}
+        if int(channel.get("type") or 0) not in _WRITTEN_IN or not overwrites:
+            continue
+        here = bits
+        for ids in ([guild], map(str, member.get("roles") or ()), [me]):  # as Discord weighs them
+            its = [overwrites[id] for id in ids if id in overwrites]
+            for overwrite in its:
+                here &= ~int(overwrite.get("deny") or 0)
+            for overwrite in its:
+                here |= int(overwrite.get("allow") or 0)
+        if missing := _lacking(here):
+            # What cannot be seen cannot be written in either.
+            found.append(f"#{channel.get('name')} without {missing[0] if _SEE in missing else ', '.join(missing)}")
+    return found
+
+
+def _lacking(bits: int) -> list[str]:
+    return [name for name, bit in NEEDED.items() if not bits & bit]
+
+
+async def _commands(calls: Calls, app: str, wanted: Sequence[dict[str, Any]]) -> Check:
+    try:
+        found = await calls.ask("GET", f"/applications/{app}/commands") or []
     except SurfaceError:
         return Check("Discord commands", False, "they could not be listed", "Try again.")
-    if any(it.get("name") == command for it in found or ()):
-        return Check("Discord commands", True, f"/{command} is registered")
-    fix = "Start Parley: it registers its commands when it has connected."
-    return Check("Discord commands", False, f"/{command} is not registered", fix)
+    if is_registered(wanted, found):
+        return Check("Discord commands", True, f"/{wanted[0]['name']} is registered")
+    told = "they are others than this version has" if found else f"/{wanted[0]['name']} is not registered"
+    fix = "Start Parley, or restart it: it registers its commands when it has connected."
+    return Check("Discord commands", False, told, fix)

@@ -18,10 +18,10 @@ from starlette.routing import BaseRoute
 from adapters.discord.answers import Answers
 from adapters.discord.asking import Asking
 from adapters.discord.calls import Calls, Refused, Shut, Unauthorized
-from adapters.discord.commands import fingerprint, is_registered, registration
+from adapters.discord.commands import Command, is_registered, registration
 from adapters.discord.config import API_URL, CoreConfig, DiscordConfig, check_together, is_meant, read_config
 from adapters.discord.directory import Directory
-from adapters.discord.examination import examine
+from adapters.discord.examination import examine, is_for_persons
 from adapters.discord.inbound import PLATFORM, Me
 from adapters.discord.interactions import Interactions, PressCore
 from adapters.discord.listeners import Listeners
@@ -41,7 +41,6 @@ log = structlog.get_logger("discord")
 
 _BACKOFF = (0.3, 1.0, 3.0, 10.0, 30.0)
 _START_PATIENCE = 15.0  # seconds the other surfaces wait for Discord at the start
-_COMMANDS = "commands"
 
 
 class Core(PressCore, Protocol):
@@ -63,8 +62,8 @@ def open(bot: Core, config: CoreConfig) -> DiscordAdapter:
     return DiscordAdapter(bot, config, discord)
 
 
-async def check(config: CoreConfig) -> Sequence[Check]:
-    """The doctor's lines."""
+async def check(config: CoreConfig, commands: Sequence[Command]) -> Sequence[Check]:
+    """The doctor's lines. ``commands``: the bot's."""
     try:
         discord = read_config()
         if not is_meant(discord):
@@ -72,7 +71,7 @@ async def check(config: CoreConfig) -> Sequence[Check]:
         check_together(discord)
     except ConfigurationError as error:
         return [Check("Discord", False, f"{error.variable}: {error.problem}", error.fix)]
-    return await examine(discord, config.command_name)
+    return await examine(discord, config, commands)
 
 
 class DiscordPlatform:
@@ -200,7 +199,7 @@ class DiscordAdapter:
         gateway = await self._insist(lambda: first.call("GET", "/gateway/bot"), {})
         name = str(user.get("username") or self._config.bot_name)
         self._me = Me(str(user["id"]), str(app.get("id") or user["id"]), name)
-        self._for_persons = "1" in (app.get("integration_types_config") or {})
+        self._for_persons = is_for_persons(app)
         self._calls.url = first.url
         self._calls.date = first.date
         self._calls.open(session)
@@ -290,21 +289,15 @@ class DiscordAdapter:
     # --- beside
 
     async def _register_commands(self) -> None:
-        """Register the commands when they are others than the last time."""
-        app = self._me.app
+        """Register the commands when Discord has others, or none, whoever changed them there."""
+        path = f"/applications/{self._me.app}/commands"
         wanted = registration(
             self._bot.commands(), self._config.command_name, self._config.bot_name, for_persons=self._for_persons
         )
-        mark = fingerprint(app, wanted)
         try:
-            kept = await self._shelf.get(_COMMANDS, app)
-            if kept is not None and kept.get("fingerprint") == mark:
-                return
-            found = await self._calls.ask("GET", f"/applications/{app}/commands")
-            if not is_registered(wanted, found or []):
-                await self._calls.ask("PUT", f"/applications/{app}/commands", wanted)
+            if not is_registered(wanted, await self._calls.ask("GET", path) or []):
+                await self._calls.ask("PUT", path, wanted)
                 log.info("commands registered", count=len(wanted))
-            await self._shelf.put(_COMMANDS, app, {"fingerprint": mark})
         except ParleyError as error:
             log.warning("the commands could not be registered; the next start tries again", why=str(error))
 

@@ -115,8 +115,8 @@ class Adapter(Protocol):
 
     Each folder ``adapters/NAME`` offers three functions in its ``run`` module: ``configured(config)`` says whether
     its credentials are set, ``open(bot, config)`` gives the adapter, and ``check(config)`` the doctor's lines; it may
-    take the adapter's ``shelf`` too. One that needs no account may offer ``rehearse(adapter)`` as well: a whole round
-    trip through itself, as one ``Check``.
+    take the adapter's ``shelf`` or the bot's ``commands`` too. One that needs no account may offer
+    ``rehearse(adapter)`` as well: a whole round trip through itself, as one ``Check``.
     ``routes`` are Starlette routes mounted on the one HTTP port.
     """
 

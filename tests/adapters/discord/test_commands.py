@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
-from adapters.discord.commands import choices_of, fingerprint, is_registered, line_of, registration, typed_line
+import pytest
+
+from adapters.discord.commands import choices_of, is_registered, line_of, registration, typed_line
 from adapters.discord.forms import menu, page_count, page_modal, values_in
 from adapters.discord.search import parts_in
 from bot.commands.registry import command_helps
@@ -64,11 +67,32 @@ def test_choices_fit_discord_and_are_the_arguments_own_values() -> None:
 
 def test_a_registration_is_recognised_with_what_discord_adds() -> None:
     wanted = registration(command_helps(), "ai", "Parley", for_persons=True)
-    found = [{"id": "1", "version": "2", "nsfw": False} | command for command in wanted]
+    added = {"id": "1", "version": "2", "nsfw": False, "dm_permission": True, "default_member_permissions": None}
+    found = [added | command for command in wanted]
+    found[0]["integration_types"] = [1, 0]
+    options: list[dict[str, Any]] = wanted[0]["options"]
+    found[0]["options"] = [{"name_localizations": None, "required": False} | it for it in options]
     assert is_registered(wanted, found)
     assert not is_registered(wanted, found[:1])
     assert not is_registered(registration(command_helps(), "bot", "Parley", for_persons=True), found)
-    assert fingerprint("1", wanted) != fingerprint("2", wanted)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"required": True}, {"autocomplete": True}, {"choices": [{"name": "a", "value": "a"}]}, {"description": "x"}],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_registration_of_another_version_is_not_taken_for_this_one(change: dict[str, Any]) -> None:
+    wanted = registration(command_helps(), "ai", "Parley", for_persons=False)
+    found = copy.deepcopy(wanted)
+    model = next(it for it in found[0]["options"] if it["name"] == "help")["options"][0]
+    for key in ("required", "autocomplete", "choices"):
+        model.pop(key, None)
+    plain = copy.deepcopy(found)
+    model |= change
+    assert is_registered(plain, plain)
+    assert not is_registered(plain, found)
+    assert not is_registered(wanted, [wanted[0] | {"default_member_permissions": "0"}, *wanted[1:]])
 
 
 def a_form(count: int = 17) -> Form:

@@ -14,7 +14,10 @@ from adapters.discord import run
 from adapters.discord.config import check_together, read_config
 from adapters.discord.gateway import Gateway
 from adapters.discord.inbound import Me
+from bot.commands.registry import command_helps
 from bot.errors import ConfigurationError
+from bot.ports import Check
+from bot.wiring import House
 from tests.adapters.discord.conversing import Talk
 from tests.adapters.discord.test_surface import Core
 from tests.emulators.discord import Discord, Permission
@@ -69,21 +72,52 @@ def test_importing_the_library_warns_of_nothing() -> None:
 async def test_the_doctor_finds_nothing_wrong_in_a_good_deployment(talk: Talk) -> None:
     async with talk.bot() as opened:
         await talk.until(lambda: talk.discord.state.commands.get(""))
-        lines = await run.check(opened.config)
+        lines = await run.check(opened.config, command_helps())
     assert [line.name for line in lines if not line.ok] == []
     assert any("discord.com/oauth2/authorize?client_id=" in line.found for line in lines)
     assert any(line.found == "/ai is registered" for line in lines)
+    assert len(talk.discord.calls_of("guild_channels")) == 1
+
+
+async def test_what_was_removed_at_discord_is_told_and_comes_back_with_the_next_start(talk: Talk) -> None:
+    async def told(opened: House) -> Check:
+        lines = {line.name: line for line in await run.check(opened.config, command_helps())}
+        return lines["Discord commands"]
+
+    registry = talk.discord.state.commands
+    async with talk.bot() as opened:
+        await talk.until(lambda: len(registry.get("", {})) == 2)
+        assert (await told(opened)).ok
+        about = next(it for it in registry[""].values() if it["name"] == "Ask about this")
+        del registry[""][about["id"]]
+        assert "others than" in (await told(opened)).found
+        registry[""].clear()
+        assert (await told(opened)).fix.startswith("Start Parley")
+    async with talk.bot() as opened:
+        await talk.until(lambda: len(registry[""]) == 2)
+        assert (await told(opened)).ok
+
+
+async def test_the_doctor_names_the_channels_in_which_a_permission_is_denied(talk: Talk) -> None:
+    rules = talk.discord.add_channel("rules")
+    talk.discord.deny(rules, Permission.SEND_MESSAGES)
+    talk.discord.deny(talk.discord.general, Permission.CREATE_PUBLIC_THREADS, Permission.SEND_MESSAGES_IN_THREADS)
+    lines = await run.check(Core(), ())
+    found = next(line for line in lines if line.name == "Discord server acme")
+    assert found.ok
+    assert "#general without Create Public Threads, Send Messages in Threads" in found.found
+    assert "#rules without Send Messages" in found.found
 
 
 async def test_the_doctor_says_the_fix_for_whatever_is_wrong(discord: Discord, monkeypatch: pytest.MonkeyPatch) -> None:
     discord.app.message_content = False
     for role in discord.home.roles.values():
         role.permissions &= ~int(Permission.CREATE_PUBLIC_THREADS)
-    lines = {line.name: line for line in await run.check(Core())}
+    lines = {line.name: line for line in await run.check(Core(), ())}
     assert "Message Content Intent" in lines["Discord intents"].fix
     assert "Create Public Threads" in lines["Discord server acme"].fix
     monkeypatch.setenv("DISCORD_TOKEN", "wrong")
-    assert "Reset Token" in (await run.check(Core()))[0].fix
+    assert "Reset Token" in (await run.check(Core(), ()))[0].fix
 
 
 async def test_health_tells_of_a_lost_connection_and_of_a_good_one(talk: Talk) -> None:
