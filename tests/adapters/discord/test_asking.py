@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from bot.errors import StoreError
-from tests.adapters.discord.conversing import Talk, asked
+from tests.adapters.discord.conversing import Talk, asked, process
 from tests.adapters.discord.test_interactions import registered, told
-from tests.adapters.discord.test_trouble import process
 from tests.emulators.discord import Discord, Permission
 from tests.emulators.llm import LlmEmulator
 
