@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from adapters.discord.spans import bold, outside_code
 from adapters.discord.tables import Shape, is_row, is_ruler, shown
 from bot.replies import Budget, Dialect, Toll, Way
 
@@ -33,7 +34,6 @@ _QUOTE = re.compile(r" {0,3}>[ \t]?(?:[ \t]*>[ \t]?)*")
 _SMALL = re.compile(r"^(\s*)-#(?=\s)")
 _TASK = re.compile(r"^(\s*(?:[-*+]|\d+[.)])[ \t]+)\[([ xX])\][ \t]+")
 _PLUS = re.compile(r"^(\s*)\+(?=[ \t])")
-_CODE = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)")
 _IMAGE = re.compile(r"!\[([^\]]*)\]\(<?([^)\s>]+)>?[^)]*\)")
 _LINK = re.compile(r"\[([^\[\]]+)\]\((?!https?://|<https?://)([^)\s]+)[^)]*\)")
 _STRONG = re.compile(r"(?<![\w\\_])__(?=[^\s_])(.+?)(?<=[^\s_])__(?![\w_])")
@@ -95,16 +95,14 @@ def _lines(text: str, shape: Shape) -> Iterator[str]:
         elif found:
             fence = found[2]
             yield f"{found[1]}```{found[3] if _LANGUAGE.fullmatch(found[3]) else ''}"
-        elif is_row(line) and at + 1 < len(source) and is_ruler(source[at + 1]):
-            end = at + 2
-            while end < len(source) and is_row(source[end]):
-                end += 1
-            for row in shown(source[at:end], shape):
-                yield row if shape is Shape.COMPACT or row == "```" else _row(row)
-            at = end
+        elif table := _table_at(source, at):
+            rows = shown(table, shape)
+            front = "> " if _QUOTE.match(line) else ""
+            yield from (front + (row if rows[0] == "```" else _inline(row)) for row in rows)
+            at += len(table)
             continue
         elif line.strip() and at + 1 < len(source) and _UNDERLINE.match(source[at + 1]):
-            yield _bold(_inline(line))
+            yield bold(_inline(line))
             at += 2
             continue
         else:
@@ -112,9 +110,17 @@ def _lines(text: str, shape: Shape) -> Iterator[str]:
         at += 1
 
 
-def _row(row: str) -> str:
-    """A line of a table that became a list; one of an aligned block has no marks that could be mistaken."""
-    return _inline(row) if row.startswith(("- **", "  - ")) else row
+def _table_at(source: Sequence[str], at: int) -> list[str]:
+    """The lines of the table that begins there, without the marks of the quote it may stand in; [] where none does."""
+    is_quoted = _QUOTE.match(source[at]) is not None
+    lines: list[str] = []
+    for line in source[at:]:
+        quote = _QUOTE.match(line)
+        inner = line[quote.end() :] if quote else line
+        if (quote is not None) != is_quoted or not is_row(inner) or (len(lines) == 1 and not is_ruler(inner)):
+            break
+        lines.append(inner)
+    return lines if len(lines) > 1 else []
 
 
 def _line(line: str) -> str:
@@ -125,25 +131,15 @@ def _line(line: str) -> str:
         return ""
     heading = _HEADING.match(line)
     if heading:
-        return _bold(_inline(heading[1]))
+        return bold(_inline(heading[1]))
     line = _SMALL.sub(r"\1\\-#", line)
     line = _TASK.sub(lambda found: found[1] + ("☐ " if found[2] == " " else "☑ "), line)
     return _inline(_PLUS.sub(r"\1-", line))
 
 
-def _bold(line: str) -> str:
-    words = line.replace("**", "").strip()
-    return f"**{words}**" if words else ""
-
-
 def _inline(line: str) -> str:
     """A line outside of code blocks; what stands in code spans stays."""
-    pieces: list[str] = []
-    at = 0
-    for span in _CODE.finditer(line):
-        pieces += [_words(line[at : span.start()]), span[0]]
-        at = span.end()
-    return "".join([*pieces, _words(line[at:])])
+    return outside_code(line, _words)
 
 
 def _words(text: str) -> str:

@@ -1,6 +1,7 @@
 """Tables, which Discord does not know, as what a phone can show of them. Pure.
 
-Narrow ones become an aligned block in a fixed-width font; wide ones a list with a line for each cell.
+Narrow ones become an aligned block in a fixed-width font; wide ones a list with a line for each cell, or, where there
+is no room to name the columns again and again, a line for each row.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from collections.abc import Sequence
 from enum import IntEnum
 
 from wcwidth import wcswidth
+
+from adapters.discord.spans import bold
 
 WIDEST = 60  # columns of a block that does not wrap on most screens
 
@@ -22,7 +25,7 @@ class Shape(IntEnum):
     """How tables are shown, richest first; each needs less room than the one before."""
 
     ALIGNED = 0
-    COMPACT = 1
+    LINES = 1
     AS_WRITTEN = 2
 
 
@@ -43,8 +46,8 @@ def shown(lines: Sequence[str], shape: Shape) -> list[str]:
     rows = [(row + [""] * columns)[:columns] for row in rows]
     block = [[_plain(cell) for cell in row] for row in rows]
     widths = [max(_width(row[column]) for row in block) for column in range(columns)]
-    if shape is Shape.COMPACT:
-        return ["```", *(" | ".join(row).rstrip() for row in block), "```"]
+    if shape is Shape.LINES:
+        return _as_lines(rows)
     if len(rows) > 1 and sum(widths) + 3 * (columns - 1) > WIDEST:
         return _as_list(rows)
     body = [_padded(row, widths) for row in block]
@@ -55,14 +58,19 @@ def _as_list(rows: list[list[str]]) -> list[str]:
     head, *rest = rows
     lines: list[str] = []
     for row in rest:
-        title = row[0].replace("**", "") or "–"
-        lines.append(f"- **{title}**")
+        lines.append(f"- {bold(row[0]) or '–'}")
         lines += [
             f"  - {name}: {cell}" if name else f"  - {cell}"
             for name, cell in zip(head[1:], row[1:], strict=True)
             if cell
         ]
     return lines
+
+
+def _as_lines(rows: list[list[str]]) -> list[str]:
+    """Hardly longer than the table as it was written."""
+    head, *rest = rows
+    return [bold(" · ".join(head)), *("- " + " · ".join([bold(row[0]), *row[1:]]) for row in rest)]
 
 
 def _padded(row: list[str], widths: list[int]) -> str:

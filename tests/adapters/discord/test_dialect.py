@@ -50,6 +50,7 @@ TEXTS = st.lists(st.one_of(SNIPPETS, st.text(max_size=30)), max_size=120).map(la
         ("plain **bold** *it* `code`", "plain **bold** *it* `code`"),
         ("# One\n## Two\n### Three", "# One\n## Two\n### Three"),
         ("#### Four\n##### **Five** ##", "**Four**\n**Five**"),
+        ("#### Using `**kwargs` in **Python**", "**Using `**kwargs` in Python**"),
         ("Title\n=====\ntext", "**Title**\ntext"),
         ("above\n\n---\n\nbelow", "above\n\n\n\nbelow"),
         ("![a cat](https://x.org/c.png)", "[a cat](https://x.org/c.png)"),
@@ -82,6 +83,27 @@ def test_a_table_becomes_an_aligned_block_that_counts_wide_characters() -> None:
 def test_a_wide_table_becomes_a_list() -> None:
     table = f"| Name | Story |\n|---|---|\n| Ann | {'long ' * 20}|\n| Bob | |"
     assert render(table) == f"- **Ann**\n  - Story: {('long ' * 20).strip()}\n- **Bob**"
+
+
+def test_a_table_in_a_quote_is_shown_inside_of_the_quote() -> None:
+    assert render("> so:\n> | q | r |\n> |---|---|\n> | 1 | 2 |\nand") == (
+        "> so:\n> ```\n> q | r\n> --+--\n> 1 | 2\n> ```\nand"
+    )
+    wide = f"> | `**q` | r |\n> |---|---|\n> | `**a` | {'long ' * 20}|"
+    assert render(wide) == f"> - **`**a`**\n>   - r: {('long ' * 20).strip()}"
+
+
+def test_a_wide_table_with_no_room_for_a_line_for_each_cell_gets_one_for_each_row() -> None:
+    row = "| `**option_{0}` | It changes how the thing number {0} behaves when it runs | with care, see page {0} |"
+    rows = [row.format(number) for number in range(18)]
+    table = "\n".join(["| Option of this kind | What it is good for | Remark |", "|---|---|---|", *rows])
+    assert weigh(table) <= PART_LIMIT
+    lines = render(table).split("\n")
+    assert lines[:2] == [
+        "**Option of this kind · What it is good for · Remark**",
+        "- **`**option_0`** · It changes how the thing number 0 behaves when it runs · with care, see page 0",
+    ]
+    assert len(lines) == 19
 
 
 def test_a_table_too_large_for_its_frame_loses_the_frame_and_no_word() -> None:
