@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from adapters.discord.answers import MESSAGE, THINKING, Answers, public
 from adapters.discord.controls import EPHEMERAL
-from adapters.discord.dialect import escape, within
+from adapters.discord.dialect import HARD_LIMIT, escape, within
 from adapters.discord.directory import Directory, Memory
 from adapters.discord.inbound import DIRECT, Around, Me, Press, Spot, files_in, quoted, title_of
 from adapters.discord.places import HOOK_LIFE, Places
@@ -27,6 +27,7 @@ from bot.replies import Notice, Receipt
 
 _ASKED = "asked"
 _DEADLINE = 3.0  # seconds; a later first response to an interaction is refused by Discord
+_MOST_SHOWN = 1_800  # characters of a question; what shows it may be longer than what was written
 _PATIENCE = 1.5  # seconds of these for the store
 _NOT_TAKEN = Notice("That did not work just now. Please try again.", error=True)
 
@@ -93,8 +94,9 @@ class Asking:
         except (StoreError, TimeoutError):
             await self._answers.tell(press, _NOT_TAKEN)
             return
-        words = within(f"**{escape(press.author.name)}** asks: {question.said}"[:1_800], 2_000)
-        message = await self._answers.first(press, MESSAGE, public(words))
+        words = f"**{escape(press.author.name)}** asks: {question.said}"
+        words = words if len(words) <= _MOST_SHOWN else words[: _MOST_SHOWN - 1] + "…"
+        message = await self._answers.first(press, MESSAGE, public(within(words, HARD_LIMIT)))
         if message is not None:
             await self._take(press, question, message or await self._answers.original(press))
         with contextlib.suppress(StoreError):

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from adapters.discord.spans import outside_code
 from bot.events import Address, Author, AuthorKind, File, MessageDeleted, MessageEdited, MessageReceived
 
 PLATFORM = "discord"
@@ -28,6 +29,9 @@ _REPLY, _FORWARD = 19, 1
 _EPOCH = 1_420_070_400_000
 _USER = re.compile(r"<@!?(\d+)>")
 _TOKEN = re.compile(r"<(?:(@&|#)(\d+)|a?:(\w+):\d+|/([^:<>\n]+):\d+|t:(-?\d{1,12})(?::[tTdDfFsSR])?)>")
+_BLOCK = re.compile(r"^[ \t>]*(`{3,}|~{3,}).*?(?:^[ \t>]*\1[`~]*[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r"^[ \t>]*(?:`{3,}|~{3,}).*$", re.MULTILINE)
+_MARKS = re.compile(r"[*`~|#>]+|(?<![^\W_])_+|_+(?![^\W_])")  # an underscore inside of a word is the word's own
 _NOTE = re.compile(r"-# ")
 _OPENING = re.compile(r"<@([!&]?)(\d+)>|@(?:everyone|here)\b")
 
@@ -279,14 +283,18 @@ def without_name(text: str, around: Around) -> str:
 
 
 def title_of(text: str, usual: str) -> str:
-    """The name of a thread from what was asked: its first words, at most 100 characters."""
-    line = next((line for line in text.split("\n") if line.strip(" #>*_`-")), "")
-    words = re.sub(r"[*_`~|#>]+", "", line)
-    words = " ".join(words.split())
+    """The name of a thread from what was asked: its first words, at most 100 characters. Code blocks name nothing,
+    unless there is nothing else."""
+    words = _first_words(_BLOCK.sub("\n", text)) or _first_words(_FENCE.sub("", text))
     if len(words) > 100:
         head = words[:99]
         words = (head.rsplit(" ", 1)[0] if " " in head[40:] else head).rstrip(" ,;:") + "…"
     return words or usual[:100] or "Conversation"
+
+
+def _first_words(text: str) -> str:
+    line = next((line for line in text.split("\n") if line.strip(" #>*_`~-")), "")
+    return " ".join(outside_code(line, lambda words: _MARKS.sub("", words)).replace("`", "").split())
 
 
 def _plain(text: str, data: Json, around: Around) -> str:

@@ -110,6 +110,17 @@ async def test_a_question_shown_by_a_process_that_dies_of_it_is_answered_by_the_
     assert discord.sins == []
 
 
+async def test_a_question_too_long_to_be_shown_ends_with_a_sign_of_that_and_is_asked_whole(talk: Talk) -> None:
+    text = "x " * 1_500 + "and that is all"
+    async with talk.bot():
+        await registered(talk)
+        used = await talk.discord.command("ada", talk.discord.general, "ai ask", {"text": text})
+        assert used.original is not None
+        assert used.original.content.endswith("x…") or used.original.content.endswith("x …")
+        await talk.answered(used.original, talk.llm.default.text)
+    assert asked(talk.llm) == [("user", f"Ada: {text}")]
+
+
 async def test_a_question_that_cannot_be_kept_is_not_shown(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
     async def away(*_: object) -> None:
         raise StoreError("away")
