@@ -265,6 +265,10 @@ class SlackRoom:
         fault = self.slack.fault(call, delay=1.0 if late else 0.0, hang="after")
         return _struck(fault)
 
+    async def was_carried_out(self, call: str) -> bool:
+        """Whether any ``call`` was, its answer lost or not."""
+        return any(it.carried_out for it in self.slack.calls_of(call))
+
     def forgets(self) -> None:
         """For a moment nobody can read what stands in a thread."""
         self.slack.fault("conversations.replies", 2, status=503)
@@ -340,6 +344,10 @@ class DiscordRoom:
     def loses_the_answer(self, call: str, *, late: bool) -> Callable[[], Awaitable[bool]]:
         """The next ``call`` is carried out, ``late`` or at once, and never answered; tells whether it came."""
         return _struck(self.discord.fault(call, delay=1.0 if late else 0.0, hang="after"))
+
+    async def was_carried_out(self, call: str) -> bool:
+        """Whether any ``call`` was, its answer lost or not."""
+        return any(it.carried_out for it in self.discord.calls_of(call))
 
     def forgets(self) -> None:
         """For a while nobody can read what stands in a channel, and what was posted lately is remembered no more."""

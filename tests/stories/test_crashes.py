@@ -20,6 +20,7 @@ from bot.storage.schema import turns
 from bot.turn import ATTEMPTS, INTERRUPTED_TEXT, STOPPED_LATE_TEXT
 from tests.emulators.llm import LlmEmulator, Script
 from tests.stories.crashing import POINTS
+from tests.stories.home import BOTH
 from tests.stories.parts import rejoined
 from tests.stories.process import Process, Start, starting
 from tests.stories.rooms import SURFACES, DiscordRoom, Room, Said, SlackRoom, begins, ends, room_of, until
@@ -390,15 +391,18 @@ async def test_a_turn_that_died_three_times_ends_with_an_explanation_in_its_mess
     [("slack", "chat.startStream"), ("slack without streams", "chat.postMessage"), ("discord", "create_message")],
 )
 @pytest.mark.parametrize("arrives", ["at once", "late"])
+@pytest.mark.parametrize("engine", BOTH)
 async def test_killed_while_its_first_message_is_on_the_way_no_second_one_is_made(
     call: str, arrives: str, room: SlackRoom | DiscordRoom, start: Start, llm: LlmEmulator
 ) -> None:
+    llm.scripts.append(SLOW)
     llm.default = Script(text=WHOLE)
     sent = room.loses_the_answer(call, late=arrives == "late")
     async with start() as process, room.serving(process):
         await room.asks("tell me")
         await until(sent, "the first message")
         await died(process, signal.SIGKILL)
+    await until(lambda: room.was_carried_out(call), "the call of the dead to be carried out")
     async with start() as process, room.serving(process):
         await ends(room, "tell me", reads(WHOLE))
         assert await process.outcomes(1) == {"answered": 1}

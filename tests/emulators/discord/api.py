@@ -1,7 +1,8 @@
 """The door of the REST API: tokens, the three kinds of limits, faults, then the route. Every call is recorded.
 
 Order of checks: latency, fault, Cloudflare's ban, token, global limit, bucket, body, route. Whatever is refused
-carries the headers Discord sends; a 429 without ``Via`` comes only from Cloudflare.
+carries the headers Discord sends; a 429 without ``Via`` comes only from Cloudflare. A call that has come in whole takes
+its course, though its caller may be gone before its turn comes.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ MODULES = (channels, commands, guilds, interactions, posting, threads, webhooks)
 _GRACE = 0.3
 _LOOK_EVERY = 0.02
 _SLOT = re.compile(r"^files\[(\d+)\]$")
+Sent = tuple[str, list[Upload]]  # the JSON, not read yet, and the files that came along
 _VIA = {"Via": "1.1 google", "Server": "cloudflare"}
 
 
@@ -54,12 +56,16 @@ class RestApi:
 
     def _door(self, entry: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(request: web.Request) -> web.StreamResponse:
+            try:
+                sent = await (_multipart(request) if _is_multipart(request) else _single(request))
+            except ConnectionError:  # whoever called has died before all was sent
+                return web.Response(status=400)
             place = self._place(entry, request)
             call = Call(entry.name, f"{request.method} {_hidden(request)}", place, None, self.state.clock.now())
             self.state.ledger.calls.append(call)
             message = request.match_info.get("message", "")
             with self.watch.editing(entry.name, place + message if message == "@original" else message):
-                response = await self._handle(entry, request, call)
+                response = await self._handle(entry, request, call, sent)
             call.ended = self.state.clock.now()
             if call.outcome not in ("hang", "reset"):
                 call.status = response.status
@@ -75,7 +81,7 @@ class RestApi:
             return interaction.id
         return "/".join(request.match_info[name] for name in entry.major if name != "token")
 
-    async def _handle(self, entry: Route, request: web.Request, call: Call) -> web.Response:
+    async def _handle(self, entry: Route, request: web.Request, call: Call, sent: Sent) -> web.Response:
         fault = self.faults.next(entry.name)
         delay = self.faults.wait(entry.name) / 2
         await _sleep(delay + (fault.delay if fault else 0.0))
@@ -84,7 +90,7 @@ class RestApi:
             return response
         response = self._banned(call) or self._unauthorized(entry, request, call)
         if response is None:
-            response = await self._admit(entry, request, call)
+            response = self._admit(entry, request, call, sent)
         await _sleep(delay)
         if fault:
             response = await self._struck(entry, request, call, fault, "after") or response
@@ -119,9 +125,9 @@ class RestApi:
                 return "old_edit"
         return entry.bucket
 
-    async def _admit(self, entry: Route, request: web.Request, call: Call) -> web.Response:
+    def _admit(self, entry: Route, request: web.Request, call: Call, sent: Sent) -> web.Response:
         try:
-            ask = await self._read(entry, request, call)
+            ask = self._read(entry, request, call, sent)
         except Refused as refusal:
             return self._refuse(call, refusal.status, refusal.body, dict(_VIA))
         now = self.state.clock.now()
@@ -148,18 +154,13 @@ class RestApi:
             "X-RateLimit-Bucket": name,
         }
 
-    async def _read(self, entry: Route, request: web.Request, call: Call) -> Ask:
-        body, files = None, list[Upload]()
-        if request.content_type.startswith("multipart/"):
-            body, files = await _multipart(request)
-        elif request.can_read_body:
-            text = await request.text()
-            if request.content_type != "application/json":
-                self.state.sin("wrong_content_type", entry.name, request.content_type)
-            body = _parsed(text) if text else None
-        call.body, call.files = body, tuple(file.name for file in files)
+    def _read(self, entry: Route, request: web.Request, call: Call, sent: Sent) -> Ask:
+        text, files = sent
+        if text and not _is_multipart(request) and request.content_type != "application/json":
+            self.state.sin("wrong_content_type", entry.name, request.content_type)
+        call.body, call.files = _parsed(text) if text else None, tuple(file.name for file in files)
         size = sum(len(file.data) for file in files)
-        return Ask(entry.name, request.match_info, request.query, body, files, self.state, size)
+        return Ask(entry.name, request.match_info, request.query, call.body, files, self.state, size)
 
     # --- answers -----------------------------------------------------------------------------------
 
@@ -247,8 +248,16 @@ def _answer(status: int, body: Answer, headers: dict[str, str]) -> web.Response:
     return web.Response(status=status, body=json.dumps(body).encode(), content_type="application/json", headers=headers)
 
 
-async def _multipart(request: web.Request) -> tuple[object, list[Upload]]:
-    body: object = None
+def _is_multipart(request: web.Request) -> bool:
+    return request.content_type.startswith("multipart/")
+
+
+async def _single(request: web.Request) -> Sent:
+    return await request.text(), []
+
+
+async def _multipart(request: web.Request) -> Sent:
+    text = ""
     files = []
     reader = await request.multipart()
     async for part in reader:
@@ -257,11 +266,11 @@ async def _multipart(request: web.Request) -> tuple[object, list[Upload]]:
         slot = _SLOT.match(part.name or "")
         data = bytes(await part.read(decode=False))
         if part.name == "payload_json":
-            body = _parsed(data.decode())
+            text = data.decode()
         elif slot:
             kind = part.headers.get("Content-Type", "")
             files.append(Upload(slot[1], part.filename or "file", kind, data))
-    return body, files
+    return text, files
 
 
 def _parsed(text: str) -> object:

@@ -1,7 +1,8 @@
 """The Web API's door: arguments in every form, tokens, scopes, rate limits, faults, then the method.
 
 Order of checks: latency, fault, method known, token, token kind, rate limit, scope, arguments. Every call is
-recorded with its outcome, also those that were refused or cut.
+recorded with its outcome, also those that were refused or cut. A call that has come in whole takes its course, though
+its caller may be gone before its turn comes.
 """
 
 from __future__ import annotations
@@ -36,6 +37,10 @@ class WebApi:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer ``/api/{method}``."""
         name = request.match_info["method"]
+        try:
+            await (request.post() if request.content_type.startswith("multipart/") else request.read())
+        except ConnectionError:  # whoever called has died before all was sent
+            return web.Response(status=400)
         fault = self.faults.next(name)
         delay = self.faults.wait(name) / 2
         await self._sleep(delay + (fault.delay if fault else 0.0))
@@ -55,8 +60,6 @@ class WebApi:
                     response = await self._struck(request, call, fault, "after") or response
         except Refused as refusal:
             response = self._refuse(call, refusal)
-        except ConnectionError:  # whoever called has died
-            call.outcome, response = "reset", web.Response(status=400)
         call.ended, call.status = self.state.clock.now(), 0 if call.outcome in ("hang", "reset") else response.status
         return response
 
@@ -73,7 +76,7 @@ class WebApi:
             if not isinstance(body, dict):
                 raise Refused("json_not_object")
             args |= body
-        elif request.can_read_body:
+        else:
             form = await request.post()
             args |= {key: item for key, item in form.items() if isinstance(item, str)}
         scheme, _, value = request.headers.get("Authorization", "").partition(" ")
