@@ -86,7 +86,10 @@ class DiscordSurface:
             await self._put(place, write.part, shown)
         except Shut as shut:
             if shut.code == _LOCKED:
-                await self._say_locked()
+                # Where a thread is only locked, what stands there can still be changed.
+                is_new = write.part not in self._ids
+                if not (is_new and await self._say_under(place, write.part - 1, _LOCKED_TEXT)):
+                    await self._say_locked()
             raise
         except Refused as refusal:
             if refusal.code == _BAD_FORM:
@@ -95,7 +98,7 @@ class DiscordSurface:
                 if refusal.code in _BLOCKED:
                     await self._say_blocked(place, write.part)
                 elif refusal.code == _NO_MORE_FOLLOW_UPS:
-                    await self._say_full(place, write.part - 1)
+                    await self._say_under(place, write.part - 1, _FULL_TEXT)
                 raise Gone(f"refused: {refusal.code}") from refusal
         self._quiet()
         return self._ids[write.part]
@@ -217,11 +220,16 @@ class DiscordSurface:
         with contextlib.suppress(SurfaceError):
             await self._put(place, part, content(_BLOCKED_TEXT, (), None, self._reply.mark))
 
-    async def _say_full(self, place: Place, part: int) -> None:
-        """The last message that could be made is full of the answer's text: the sign takes the place of buttons."""
-        if part in self._shown:
-            with contextlib.suppress(SurfaceError):
-                await self._put(place, part, self._shown[part] | {"components": sign_row(_FULL_TEXT)})
+    async def _say_under(self, place: Place, part: int, text: str) -> bool:
+        """The last message that could be made is full of the answer's text: the sign takes the place of buttons.
+        False where it cannot be set."""
+        if part not in self._shown:
+            return False
+        try:
+            await self._put(place, part, self._shown[part] | {"components": sign_row(text)})
+        except (Gone, Refused):
+            return False
+        return True
 
     async def _look_for(self, place: Place, part: int, known_for: float = _NONCE_LIFE) -> None:
         """A post whose answer was lost may stand there; Discord forgets its nonce after ``known_for`` seconds."""

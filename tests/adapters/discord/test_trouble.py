@@ -13,7 +13,7 @@ import pytest
 
 from bot.errors import ConfigurationError
 from bot.reply import delivery
-from tests.adapters.discord.conversing import Talk, asked, is_final, process, words
+from tests.adapters.discord.conversing import Talk, asked, is_final, labels, process, words
 from tests.emulators.discord import Discord, Message, Permission
 from tests.emulators.discord.sessions import Session
 from tests.emulators.llm import LlmEmulator, Script
@@ -330,22 +330,43 @@ async def test_a_thread_locked_during_an_answer_is_opened_again_where_that_is_al
         await talk.answered(root, TALE)
 
 
-@pytest.mark.parametrize("archived", [True, False])
-async def test_a_thread_locked_for_good_during_an_answer_is_said_in_its_channel_once(
-    talk: Talk, archived: bool
-) -> None:
+async def test_a_thread_locked_and_closed_for_good_during_an_answer_is_said_in_its_channel_once(talk: Talk) -> None:
     talk.llm.default = Script(text=TALE * 2, rate=150)
     async with talk.bot():
         root = await talk.asks("tell")
         await talk.begun(root)
         assert root.thread is not None
-        talk.discord.lock(root.thread, archived=archived)
+        talk.discord.lock(root.thread)
         await talk.until(lambda: talk.replies(talk.discord.general))
         await talk.settled()
         (said,) = talk.replies(talk.discord.general)
         assert "locked" in said.content
         assert said.reference is not None
         assert said.reference["message_id"] == root.id
+
+
+@pytest.mark.parametrize("place", ["thread", "post"])
+async def test_a_thread_locked_for_good_during_an_answer_is_said_under_what_stands_of_it(
+    talk: Talk, place: str
+) -> None:
+    talk.llm.default = Script(text=TALE * 2, rate=150)
+    async with talk.bot():
+        if place == "post":
+            thread = await talk.discord.forum_post("ada", talk.discord.questions, "Help", talk.named("tell"))
+        else:
+            root = await talk.asks("tell")
+            await talk.until(lambda: root.thread)
+            assert root.thread is not None
+            thread = root.thread
+        await talk.begun(thread)
+        talk.discord.lock(thread, archived=False)
+        await talk.settled()
+        (cut,) = talk.replies(thread)
+        assert [("locked" in label) for label in labels(cut)] == [True]
+        assert TALE.startswith(words(cut)[:500])
+        assert talk.discord.buttons(cut) == []
+        assert talk.replies(talk.discord.general) == []
+        assert not talk.discord.is_typing(thread)
 
 
 async def test_a_thread_archived_during_an_answer_is_opened_again_for_the_rest_of_it(talk: Talk) -> None:
