@@ -220,19 +220,24 @@ def _reason(error: OSError) -> str:
 
 
 @contextlib.asynccontextmanager
-async def living(opened: House) -> AsyncIterator[None]:
-    """Connect every surface, take up unfinished turns, and end gracefully."""
+async def living(opened: House, end: asyncio.Event | None = None) -> AsyncIterator[None]:
+    """Connect every surface, take up unfinished turns, and end gracefully. Once ``end`` is set, whatever surfaces are
+    not connected yet are not waited for."""
+    end = end or asyncio.Event()
     config, bot, health = opened.config, opened.bot, opened.health
     started: list[Adapter] = []
     tick: asyncio.Task[None] | None = None
     try:
         resumed = await bot.resume()
         for adapter in opened.adapters:
-            await adapter.start()
+            await _start(adapter, end)
             started.append(adapter)
-        tick = asyncio.create_task(_tick(opened))
-        health.started()
-        log.info("ready", surfaces=[adapter.name for adapter in started], resumed=resumed)
+            if end.is_set():
+                break
+        else:
+            tick = asyncio.create_task(_tick(opened))
+            health.started()
+            log.info("ready", surfaces=[adapter.name for adapter in started], resumed=resumed)
         yield
     finally:
         health.draining()
@@ -244,6 +249,20 @@ async def living(opened: House) -> AsyncIterator[None]:
             tick.cancel()
         for adapter in reversed(started):
             await adapter.close()
+
+
+async def _start(adapter: Adapter, end: asyncio.Event) -> None:
+    """Start it, or call that off once ``end`` is set: a platform that does not answer takes its time."""
+    starting, ending = asyncio.create_task(adapter.start()), asyncio.create_task(end.wait())
+    try:
+        await asyncio.wait({starting, ending}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        ending.cancel()
+        if not starting.done():
+            starting.cancel()
+            await asyncio.wait({starting})
+    if not starting.cancelled():
+        starting.result()
 
 
 async def probe(config: Config) -> Sequence[Check]:
@@ -284,10 +303,11 @@ async def run(config: Config, announce: Callable[[str], None] = _say) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end.set)
-    async with house(config) as opened, listening(opened), living(opened):
+    async with house(config) as opened, listening(opened), living(opened, end):
         surfaces = ",".join(adapter.name for adapter in opened.adapters)
         backend = opened.completions.backend()
-        announce(f"ready surfaces={surfaces} model={backend.model} url={opened.url}")
+        if not end.is_set():
+            announce(f"ready surfaces={surfaces} model={backend.model} url={opened.url}")
         ways = [asyncio.create_task(end.wait()), asyncio.create_task(_all_lost(opened))]
         await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         for way in ways:

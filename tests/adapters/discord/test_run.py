@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import subprocess
 import sys
 import threading
@@ -18,7 +19,7 @@ from bot.commands.registry import command_helps
 from bot.errors import ConfigurationError
 from bot.ports import Check
 from bot.wiring import House
-from tests.adapters.discord.conversing import Talk
+from tests.adapters.discord.conversing import PATIENCE, Talk, process
 from tests.adapters.discord.test_surface import Core
 from tests.emulators.discord import Discord, Permission
 
@@ -185,6 +186,23 @@ async def test_a_token_taken_back_while_it_runs_is_told_and_not_looped_on(talk: 
         await talk.until(lambda: opened.adapters[0].healthy() == "Discord refuses the token")
         await talk.settled()
         assert len([call for call in talk.discord.calls if call.status == 401]) == 1
+
+
+async def test_asked_to_end_while_discord_hangs_at_the_start_it_ends_and_does_not_wait_for_it(talk: Talk) -> None:
+    hanging = talk.discord.fault("me", hang="before", n=10)
+    starting = await process(talk)
+    try:
+        await talk.until(lambda: hanging.hits)
+        starting.send_signal(signal.SIGTERM)
+        output, _ = await asyncio.wait_for(starting.communicate(), PATIENCE)
+    finally:
+        if starting.returncode is None:
+            starting.kill()
+            await starting.wait()
+    assert starting.returncode == 0
+    assert b"does not answer" not in output
+    assert b"ready" not in output
+    assert b"Traceback" not in output
 
 
 def test_a_gateway_that_was_not_started_is_not_healthy(discord: Discord) -> None:
