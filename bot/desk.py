@@ -563,12 +563,14 @@ class Bot:
         """Take nothing more, wait ``grace`` seconds for running lanes, hand the rest to others or the next start."""
         self._draining = True
         self._replica.stop_taking()
+        clock = asyncio.get_running_loop().time
+        until = clock() + grace
         if self._receiving:  # what is being accepted now may still open a lane
             self._quiet.clear()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(grace):
+                async with asyncio.timeout_at(until):
                     await self._quiet.wait()
-        ended = await self._lanes.finish(grace, self._aside)
+        ended = await self._lanes.finish(max(until - clock(), 0.0), self._aside)
         await self._replica.leave()
         return ended
 

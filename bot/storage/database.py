@@ -8,7 +8,8 @@ cancellation of the task that asked for it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from sqlite3 import Error as SqliteError
 from typing import Protocol, TypeVar, TypeVarTuple
@@ -16,7 +17,7 @@ from typing import Protocol, TypeVar, TypeVarTuple
 from sqlalchemy import URL, Connection, make_url, text
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from bot.errors import ConfigurationError, StoreError
+from bot.errors import ConfigurationError, StoreBusy, StoreError
 from bot.ports import Signal
 from bot.storage.failures import DAMAGED, UNOPENABLE, code_of, translate
 from bot.storage.lock import FileLock
@@ -26,7 +27,9 @@ from bot.storage.sqlite import sqlite_connections
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
-_LAST_WRITES = 30.0  # seconds; a server that is away would have us wait for ever
+_LAST_WAIT = (
+    5.0  # seconds that a process which ends waits for a server that says nothing, whatever it still wants of it
+)
 LEASE = 15.0  # seconds; for those that play no turns
 _TROUBLE = (SQLAlchemyError, SqliteError, OSError)
 
@@ -61,6 +64,7 @@ class Db:
         self._file = file
         self._ear: Ear | None = None
         self._writing: set[asyncio.Task[object]] = set()
+        self._patience: float | None = None
 
     @classmethod
     async def open(cls, url: str, lease: float = LEASE) -> Db:
@@ -129,7 +133,7 @@ class Db:
         task = asyncio.ensure_future(self._write(function, *args))
         self._writing.add(task)
         task.add_done_callback(self._writing.discard)
-        return await asyncio.shield(task)
+        return await self._in_time(asyncio.shield(task))
 
     async def _write(self, function: Callable[[Connection, *Ts], T], *args: *Ts) -> T:
         try:
@@ -139,20 +143,44 @@ class Db:
 
     async def read(self, function: Callable[[Connection, *Ts], T], *args: *Ts) -> T:
         """Run ``function(connection, *args)``, which only reads. Raises ``StoreError``."""
+        return await self._in_time(self._read(function, *args))
+
+    async def _read(self, function: Callable[[Connection, *Ts], T], *args: *Ts) -> T:
         try:
             return await self._readers.run(function, *args)
         except _TROUBLE as error:
             raise translate(error) from error
 
+    def end_soon(self) -> None:
+        """From now on a server that says nothing is waited for a short while, once and not for each thing asked of it.
+
+        A file answers, or its disk is broken: it is waited for.
+        """
+        if self.shared and self._patience is None:
+            self._patience = _LAST_WAIT
+
+    async def _in_time(self, work: Awaitable[T]) -> T:
+        try:
+            async with asyncio.timeout(self._patience):
+                return await work
+        except TimeoutError:  # ours: those of the driver have been translated
+            self._patience = 0.0
+            raise StoreBusy("no answer at the end") from None
+
     async def close(self) -> None:
         """Idempotent."""
-        if self._writing:
-            await asyncio.wait(self._writing, timeout=_LAST_WRITES)
-        await self._readers.close()
-        await self._writer.close()
+        self.end_soon()
+        with contextlib.suppress(StoreBusy):
+            await self._in_time(self._close())
         if self._file is not None:
             self._file.release()
             self._file = None
+
+    async def _close(self) -> None:
+        if self._writing:
+            await asyncio.wait(self._writing)
+        await self._readers.close()
+        await self._writer.close()
 
 
 def _look(connection: Connection) -> None:

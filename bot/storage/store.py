@@ -82,6 +82,7 @@ class SqlStore:
         return not self.shared or await self._db.tx(replicas.beat, self._me, self._lease)
 
     async def leave(self) -> None:
+        self._db.end_soon()
         await self._db.tx(replicas.leave, self._me)
 
     async def listen(self, hear: Callable[[Signal], None]) -> None:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
+import subprocess
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -289,6 +291,24 @@ async def test_processes_together_write_no_more_than_slack_allows(town: Town) ->
 # --- the database away
 
 
+def silent(cluster: Cluster) -> contextlib.AbstractContextManager[None]:
+    """The server keeps its connections and answers nothing."""
+    assert cluster.process is not None
+    found = subprocess.run(["pgrep", "-P", str(cluster.process.pid)], capture_output=True, text=True, check=True)
+    return frozen(cluster.process.pid, *map(int, found.stdout.split()))
+
+
+@contextlib.contextmanager
+def frozen(*pids: int) -> Iterator[None]:
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
 @pytest.fixture
 async def cluster() -> AsyncIterator[Cluster]:
     """A server of this story's own, which keeps what it has committed when it crashes."""
@@ -359,3 +379,18 @@ async def test_a_database_that_restarts_within_the_lease_costs_a_running_answer_
         assert await one.outcomes(1) == {"answered": 1}
     assert len(town.llm.seen) == 1
     assert town.notes(root) == ""
+
+
+async def test_told_to_go_while_the_database_says_nothing_a_process_ends_well_and_soon(
+    own_town: Town, cluster: Cluster
+) -> None:
+    town = own_town
+    town.llm.scripts.append(SLOW)
+    async with town.replica("one", SHUTDOWN_GRACE="1") as one:
+        await town.begins(one, "tell me")
+        with silent(cluster):
+            await town.asks("and this?")
+            began = time.monotonic()
+            ended = await one.end(signal.SIGTERM)
+            assert ended.code == 0, ended.told
+            assert time.monotonic() - began < 30  # seconds, after which who runs it would kill it
