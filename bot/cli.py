@@ -259,7 +259,7 @@ def _told(error: Exception) -> int:
     found = list(_leaves(error))
     if all(isinstance(leaf, ParleyError) for leaf in found):
         for leaf in found:
-            print(f"parley: {getattr(leaf, 'user_text', leaf)}", file=sys.stderr)
+            print(f"parley: {getattr(leaf, 'operator_text', leaf)}", file=sys.stderr)
         return 2 if any(isinstance(leaf, ConfigurationError) for leaf in found) else 1
     import structlog
 

@@ -16,7 +16,7 @@ from types import ModuleType
 from bot.backends import choose
 from bot.commands.registry import command_helps
 from bot.config import Config
-from bot.errors import CompletionFailed, ConfigurationError, InUse, KeyRefused, ModelGone, ParleyError
+from bot.errors import CompletionFailed, ConfigurationError, InUse, KeyRefused, ModelGone, ParleyError, StoreDamaged
 from bot.ports import ChatMessage, Check, CompletionRequest, Completions, TextDelta
 from bot.storage import SqlShelf, open_store
 from bot.variables import wrong_adapter_variables
@@ -44,6 +44,8 @@ async def _looked(look: Examination, config: Config) -> Sequence[Check]:
         return [Check(name, False, f"no end after {_PATIENCE:.0f} s", "See whether what it depends on is reachable.")]
     except ConfigurationError as error:
         return [Check(name, False, f"{error.variable}: {error.problem}", error.fix)]
+    except StoreDamaged as error:
+        return [Check(name, False, error.problem, error.fix)]
     except ParleyError as error:
         return [Check(name, False, error.user_text, "Look at the log, then try again.")]
     except Exception as error:  # a check that breaks must not hide the other checks' lines
@@ -61,7 +63,8 @@ async def configuration(config: Config) -> Sequence[Check]:
 
 
 async def database(config: Config) -> Sequence[Check]:
-    """Opens it (which brings its tables up to date), writes and reads; not the file of a bot that runs."""
+    """Opens it (which brings its tables up to date), looks through it, writes and reads; not the file of a bot that
+    runs."""
     config.data_dir.mkdir(parents=True, exist_ok=True)
     kind = config.database_url.partition("://")[0].partition("+")[0]
     began = time.perf_counter()
@@ -70,6 +73,7 @@ async def database(config: Config) -> Sequence[Check]:
     except InUse as used:
         return [Check("database", True, f"{kind}; {used.problem}, which is well if that is your bot: see its /readyz")]
     try:
+        await store.look_through()
         await store.check()
         counts = await store.counts()
     finally:

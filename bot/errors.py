@@ -21,6 +21,7 @@ ParleyError
 │   └── Gone                will never work (deleted channel, missing access)
 ├── StoreError              the database could not keep it
 │   ├── StoreFull, StoreReadOnly, StoreBusy
+│   ├── StoreDamaged        its content is not what was written: only a backup helps
 │   └── Superseded          another process owns this conversation now
 """
 
@@ -28,13 +29,18 @@ from __future__ import annotations
 
 
 class ParleyError(Exception):
-    """Base of all. ``user_text`` is one or two plain sentences, free of secrets, ids and raw provider errors."""
+    """Base of all. ``user_text`` is one or two plain sentences, free of secrets, ids and raw provider errors;
+    ``operator_text`` is what whoever runs the bot reads instead."""
 
     default_text = "Something went wrong on my side. Please try again."
 
     def __init__(self, detail: str = "", *, user_text: str = "") -> None:
         super().__init__(detail or user_text or self.default_text)
         self.user_text = user_text or self.default_text
+
+    @property
+    def operator_text(self) -> str:
+        return self.user_text
 
 
 class ConfigurationError(ParleyError):
@@ -159,6 +165,21 @@ class StoreReadOnly(StoreError):
         "The database is read-only, so I could not save this and have not answered. "
         "Whoever runs this bot needs to look."
     )
+
+
+class StoreDamaged(StoreError):
+    """``problem`` and ``fix`` make the ``operator_text``."""
+
+    default_text = (
+        "My database is damaged, so I cannot save or answer anything. "
+        "Trying again does not help: whoever runs this bot needs to restore a backup."
+    )
+    problem = "The database is damaged"
+    fix = 'Stop the bot and restore the last backup: see "A damaged database" in docs/operating.md.'
+
+    @property
+    def operator_text(self) -> str:
+        return f"{self.problem}. {self.fix}"
 
 
 class StoreBusy(StoreError):

@@ -286,7 +286,7 @@ async def _tick(opened: House) -> None:
             opened.metrics.counted(await opened.store.counts())
             opened.health.database("")
         except StoreError as error:
-            opened.health.database(error.user_text)
+            opened.health.database(error.operator_text)
         for adapter in opened.adapters:
             opened.health.surface(adapter.name, adapter.healthy())
         await asyncio.sleep(_TICK)

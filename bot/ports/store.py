@@ -202,7 +202,8 @@ class Store(Protocol):
         ...
 
     async def check(self) -> None:
-        """A write and a read that leave nothing behind. Raises ``StoreError``."""
+        """A write and a read that leave nothing behind. Raises ``StoreError``, and ``StoreDamaged`` for ever once
+        anything found the database so."""
         ...
 
     async def close(self) -> None: ...

@@ -18,7 +18,7 @@ async def open_store(url: str, data_dir: Path, lease: float = LEASE) -> tuple[Sq
 
     ``lease``: seconds after which others take over from this process, where there may be some.
 
-    Raises ``ConfigurationError`` when that cannot be done.
+    Raises ``ConfigurationError`` or ``StoreDamaged`` when that cannot be done.
     """
     db = await Db.open(url or f"sqlite:///{data_dir / 'parley.db'}", lease)
     try:

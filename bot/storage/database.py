@@ -14,15 +14,18 @@ from pathlib import Path
 from sqlite3 import Error as SqliteError
 from typing import Protocol, TypeVar, TypeVarTuple
 
+import structlog
 from sqlalchemy import URL, Connection, make_url, text
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from bot.errors import ConfigurationError, StoreBusy, StoreError
+from bot.errors import ConfigurationError, StoreBusy, StoreDamaged, StoreError
 from bot.ports import Signal
-from bot.storage.failures import DAMAGED, UNOPENABLE, code_of, translate
+from bot.storage.failures import UNOPENABLE, code_of, translate
 from bot.storage.lock import FileLock
 from bot.storage.signals import say
 from bot.storage.sqlite import sqlite_connections
+
+log = structlog.get_logger("database")
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -55,7 +58,8 @@ class Undo(Exception):
 class Db:
     """An open database. Use ``await Db.open(url)``; ``close`` waits for writes under way.
 
-    ``shared``: other processes may have it open too.
+    ``shared``: other processes may have it open too. ``is_damaged``: something that was wrong with its content has
+    been met since it was opened; that other parts can still be read and written does not make it well.
     """
 
     def __init__(self, writer: Connections, readers: Connections, file: FileLock | None = None) -> None:
@@ -65,6 +69,7 @@ class Db:
         self._ear: Ear | None = None
         self._writing: set[asyncio.Task[object]] = set()
         self._patience: float | None = None
+        self.is_damaged = False
 
     @classmethod
     async def open(cls, url: str, lease: float = LEASE) -> Db:
@@ -139,7 +144,7 @@ class Db:
         try:
             return await self._writer.run(function, *args)
         except _TROUBLE as error:
-            raise translate(error) from error
+            raise self._translated(error) from error
 
     async def read(self, function: Callable[[Connection, *Ts], T], *args: *Ts) -> T:
         """Run ``function(connection, *args)``, which only reads. Raises ``StoreError``."""
@@ -149,7 +154,14 @@ class Db:
         try:
             return await self._readers.run(function, *args)
         except _TROUBLE as error:
-            raise translate(error) from error
+            raise self._translated(error) from error
+
+    def _translated(self, error: BaseException) -> StoreError:
+        found = translate(error)
+        if isinstance(found, StoreDamaged) and not self.is_damaged:
+            self.is_damaged = True
+            log.critical("the database is damaged: stop the bot and restore the last backup", why=str(found))
+        return found
 
     def end_soon(self) -> None:
         """From now on a server that says nothing is waited for a short while, once and not for each thing asked of it.
@@ -200,7 +212,7 @@ def _wrong_url() -> ConfigurationError:
 
 def _unusable(path: Path, error: StoreError) -> ConfigurationError:
     code = str(error)
-    if code in DAMAGED:
+    if isinstance(error, StoreDamaged):
         return ConfigurationError(
             "DATABASE_URL",
             f"{path} is damaged or not a database",

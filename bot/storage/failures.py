@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from bot.errors import StoreBusy, StoreError, StoreFull, StoreReadOnly
+from bot.errors import StoreBusy, StoreDamaged, StoreError, StoreFull, StoreReadOnly
 
 # SQLite primary result codes (https://www.sqlite.org/rescode.html) and PostgreSQL SQLSTATEs.
 _KINDS: dict[str, type[StoreError]] = {
@@ -13,6 +13,8 @@ _KINDS: dict[str, type[StoreError]] = {
     "SQLITE_LOCKED": StoreBusy,
     "SQLITE_FULL": StoreFull,
     "SQLITE_READONLY": StoreReadOnly,
+    "SQLITE_CORRUPT": StoreDamaged,
+    "SQLITE_NOTADB": StoreDamaged,
     "53100": StoreFull,
     "25006": StoreReadOnly,
     "55P03": StoreBusy,
@@ -20,8 +22,9 @@ _KINDS: dict[str, type[StoreError]] = {
     "40001": StoreBusy,
     "40P01": StoreBusy,
     "53300": StoreBusy,
+    "XX001": StoreDamaged,
+    "XX002": StoreDamaged,
 }
-DAMAGED = frozenset({"SQLITE_CORRUPT", "SQLITE_NOTADB"})
 UNOPENABLE = frozenset({"SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM"})
 
 

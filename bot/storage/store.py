@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from bot.errors import StoreDamaged
 from bot.events import Address, Author, File
 from bot.ports import (
     Accepted,
@@ -242,7 +243,13 @@ class SqlStore:
         return await self._db.read(vitals.counts)
 
     async def check(self) -> None:
+        if self._db.is_damaged:
+            raise StoreDamaged
         await self._db.tx(vitals.check, self._me)
+
+    async def look_through(self) -> None:
+        """Read the whole file, some seconds for each gigabyte; nothing on a server. Raises ``StoreDamaged``."""
+        await self._db.read(vitals.look_through)
 
     async def close(self) -> None:
         await self._db.close()

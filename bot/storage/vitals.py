@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, delete, func, insert, select
 
+from bot.errors import StoreDamaged
 from bot.storage.schema import IS_UNSETTLED, conversations, messages, replicas, turns
 
 _COUNTS = select(
@@ -17,6 +18,14 @@ _COUNTS = select(
 def counts(connection: Connection) -> dict[str, int]:
     """See ``Store.counts``."""
     return dict(connection.execute(_COUNTS).one()._mapping)
+
+
+def look_through(connection: Connection) -> None:
+    """Raise ``StoreDamaged`` when a SQLite file does not hold together. PostgreSQL has no such look."""
+    if connection.dialect.name == "sqlite":
+        found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
+        if found != "ok":
+            raise StoreDamaged("quick_check")
 
 
 def check(connection: Connection, owner: str) -> None:

@@ -99,7 +99,7 @@ def ordinary() -> None:
 _BOT = ("-m", "bot", "run")
 
 
-def _environment(variables: dict[str, str]) -> dict[str, str]:
+def environment(variables: dict[str, str]) -> dict[str, str]:
     return {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PORT": "0", **variables}
 
 
@@ -108,7 +108,7 @@ async def _start(
 ) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable, *program,
-        cwd=folder, env=_environment(variables), preexec_fn=ordinary,
+        cwd=folder, env=environment(variables), preexec_fn=ordinary,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
 
@@ -152,7 +152,7 @@ async def running(folder: Path, *program: str, **variables: str) -> AsyncIterato
     program = program or _BOT
     if program[0] == "-m":
         process: asyncio.subprocess.Process | warm.WarmProcess = await warm.start(
-            folder, _environment(variables), program[1:]
+            folder, environment(variables), program[1:]
         )
     else:
         process = await _start(folder, variables, program)

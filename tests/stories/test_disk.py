@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import sqlite3
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,11 +16,11 @@ import httpx
 import pytest
 from sqlalchemy import Engine, event
 
-from bot.errors import StoreError, StoreFull, StoreReadOnly
+from bot.errors import StoreDamaged, StoreError, StoreFull, StoreReadOnly
 from bot.wiring import House
 from tests.emulators.llm import LlmEmulator, Script
 from tests.stories.home import Person, person
-from tests.stories.process import ended, running
+from tests.stories.process import ended, environment, running
 
 LONG = "One sentence after another, calmly. " * 300
 """A text that needs new pages: a full database still has some room in those it has."""
@@ -215,3 +217,33 @@ async def test_a_database_that_is_no_database_is_left_as_it_is(tmp_path: Path) -
     assert (end.code, len(end.lines)) == (2, 1), end.told
     assert "parley.db" in end.lines[0]
     assert file.read_bytes() == b"my diary, not a database\n" * 400
+
+
+def damage(file: Path, table: str) -> None:
+    """Overwrite the page where the table begins, as a broken disk does."""
+    with closing(sqlite3.connect(file)) as database:
+        (size,) = database.execute("PRAGMA page_size").fetchone()
+        (root,) = database.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+    with file.open("r+b") as opened:
+        opened.seek((root - 1) * size)
+        opened.write(b"\xa7" * size)
+
+
+@pytest.mark.parametrize("table", ["turns", "messages", "conversations"])
+async def test_a_damaged_database_is_told_to_people_to_readyz_and_by_the_doctor(
+    tmp_path: Path, llm: LlmEmulator, table: str
+) -> None:
+    given = {"GROQ_API_KEY": llm.key, "LLM_BASE_URL": llm.url}
+    async with running(tmp_path, **given) as process, person(process) as ana:
+        await ana.answer(await ana.says("@Parley first"))
+    damage(tmp_path / "data" / "parley.db", table)
+    async with running(tmp_path, **given) as process, person(process) as ana:
+        answer = await sends(ana, "@Parley second")
+        assert (answer.status_code, answer.json()) == (503, {"error": StoreDamaged.default_text})
+        (reason,) = await is_ready(process.url, wanted=False)
+        assert reason == f"database failing: {StoreDamaged().operator_text}"
+    doctor = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bot", "doctor", cwd=tmp_path, env=environment(given), stdout=asyncio.subprocess.PIPE
+    )
+    said = (await doctor.communicate())[0].decode()
+    assert f"BAD database: {StoreDamaged.problem}\n    fix: {StoreDamaged.fix}" in said

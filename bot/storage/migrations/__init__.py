@@ -10,19 +10,24 @@ import importlib
 
 from sqlalchemy import Connection, inspect, text
 
-from bot.errors import ConfigurationError, StoreError
+from bot.errors import ConfigurationError, StoreDamaged, StoreError
 from bot.storage.database import Db
 
 HEAD = "0003"
 
 
 async def upgrade(db: Db) -> bool:
-    """Bring the tables up to date; True when there was something to do. Raises ``ConfigurationError``."""
+    """Bring the tables up to date; True when there was something to do.
+
+    Raises ``ConfigurationError`` or ``StoreDamaged``.
+    """
     if await db.read(_revision) == HEAD:
         return False
     migrate = importlib.import_module("bot.storage.migrations.alembic_run").migrate
     try:
         await db.tx(migrate)
+    except StoreDamaged:
+        raise
     except StoreError as error:
         raise ConfigurationError(
             "DATABASE_URL", f"its tables could not be brought up to date ({error})", "Check the disk and the file."

@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
-from bot.errors import Superseded
+from bot.errors import StoreDamaged, Superseded
 from bot.ports import Level, Outcome, Scope, Signal, SignalKind
 from bot.storage import Db, SqlStore, open_store
 from bot.storage.migrations import upgrade
@@ -47,6 +47,20 @@ async def died(store: SqlStore) -> None:
     await store._db.tx(
         lambda connection: connection.execute(text("UPDATE replicas SET until = 0 WHERE id = :me"), {"me": store._me})
     )
+
+
+@pytest.mark.parametrize("state", ["XX001", "XX002"])
+async def test_what_the_server_finds_damaged_is_said_and_is_not_well_again_because_other_things_are(
+    url: str, state: str
+) -> None:
+    store, db = await open_store(url, Path("nowhere"))
+    await store.check()
+    with pytest.raises(StoreDamaged):
+        await db.read(lambda it: it.execute(text(f"DO $$ BEGIN RAISE 'x' USING ERRCODE = '{state}'; END $$")).rowcount)
+    assert (await store.counts())["accepted"] == 0
+    with pytest.raises(StoreDamaged):
+        await store.check()
+    await store.close()
 
 
 # --- leases and take-over
