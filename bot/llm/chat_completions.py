@@ -129,11 +129,11 @@ class ChatCompletions:
     ) -> AsyncGenerator[Sequence[Piece], None]:
         """All attempts with one model. Raises ``_Failed`` before anything was shown, ``CompletionFailed`` after."""
         retries = Retries(patience=self._config.patience, others=others, step=self._config.backoff)
-        again, fresh = False, False
+        again, fresh, number = False, False, self._line.arrive()
         while True:
             tokens = request.prompt_tokens + (request.max_completion_tokens or 0)
             if again or not self._line.is_free(model, tokens):
-                async with aclosing(self._wait_in_line(model, tokens, again)) as waits:
+                async with aclosing(self._wait_in_line(model, tokens, number)) as waits:
                     async for waiting in waits:
                         yield [waiting]
             self._limits.spend(model, tokens, _now())
@@ -163,10 +163,10 @@ class ChatCompletions:
                         yield [waiting]
             again, fresh = verdict.remedy is Remedy.REST, decision.fresh
 
-    async def _wait_in_line(self, model: str, tokens: int, again: bool) -> AsyncGenerator[Waiting, None]:
+    async def _wait_in_line(self, model: str, tokens: int, number: int) -> AsyncGenerator[Waiting, None]:
         try:
             waited = False
-            async with aclosing(self._line.wait(model, tokens, again=again)) as waits:
+            async with aclosing(self._line.wait(model, tokens, number)) as waits:
                 async for waiting in waits:
                     waited = True
                     yield waiting

@@ -1,16 +1,18 @@
 """The queue in front of the provider's limits: first come, first served, per model, and everybody knows their place.
 
-It costs nothing while there is room. Only the head of a line looks at the limits; the others wake when somebody
-leaves. Leaving is in a ``finally``, so a cancelled wait never blocks those behind it.
+A request keeps the number it got when it came, also when it had its turn and the server sent it back. It costs nothing
+while there is room. Only the head of a line looks at the limits; the others wake when somebody leaves, or comes before
+them. Leaving is in a ``finally``, so a cancelled wait never blocks those behind it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncGenerator
+from bisect import insort
+from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import count, islice
+from operator import attrgetter
 from typing import Protocol
 
 from bot.llm.durations import in_words, ordinal
@@ -33,6 +35,7 @@ class TooLong(Exception):
 
 @dataclass(eq=False, slots=True)
 class _Ticket:
+    number: int
     tokens: int
     moved: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -43,7 +46,12 @@ class Line:
     def __init__(self, gate: Gate, longest: float) -> None:
         self._gate = gate
         self._longest = longest
-        self._lines: dict[str, deque[_Ticket]] = {}
+        self._lines: dict[str, list[_Ticket]] = {}
+        self._numbers = count()
+
+    def arrive(self) -> int:
+        """The number of a request that comes now."""
+        return next(self._numbers)
 
     def is_free(self, model: str, tokens: int) -> bool:
         """No one waits and the limits have room: the request may go without ``wait``."""
@@ -54,17 +62,15 @@ class Line:
         if line := self._lines.get(model):
             line[0].moved.set()
 
-    async def wait(self, model: str, tokens: int, *, again: bool = False) -> AsyncGenerator[Waiting, None]:
-        """Ends when the request may go. ``again``: it had its turn and was sent back, so it goes to the front.
+    async def wait(self, model: str, tokens: int, number: int) -> AsyncGenerator[Waiting, None]:
+        """Ends when the request that came as ``number`` may go.
 
         Raises ``TooLong`` before or while waiting. Close the iterator to leave the line.
         """
-        line = self._lines.setdefault(model, deque())
-        ticket = _Ticket(tokens)
-        if again:
-            line.appendleft(ticket)
-        else:
-            line.append(ticket)
+        line = self._lines.setdefault(model, [])
+        ticket = _Ticket(number, tokens)
+        insort(line, ticket, key=attrgetter("number"))
+        _tell(line[line.index(ticket) + 1 :])
         try:
             while True:
                 ticket.moved.clear()
@@ -79,8 +85,7 @@ class Line:
                 await _moved_or(ticket.moved, seconds if place == 0 else None)
         finally:
             line.remove(ticket)
-            for other in line:
-                other.moved.set()
+            _tell(line)
             if not line and self._lines.get(model) is line:
                 del self._lines[model]
 
@@ -88,6 +93,11 @@ class Line:
 def describe(place: int, seconds: float) -> str:
     """``third in line, about 6 s``."""
     return f"{ordinal(place + 1) if place else 'next'} in line, about {in_words(seconds)}"
+
+
+def _tell(tickets: Iterable[_Ticket]) -> None:
+    for ticket in tickets:
+        ticket.moved.set()
 
 
 async def _moved_or(moved: asyncio.Event, seconds: float | None) -> None:

@@ -26,7 +26,7 @@ from bot.llm import ChatCompletions
 from bot.ports import CompletionRequest, Finished, JsonSchema, Piece, Switched, TextDelta, Waiting
 from tests.bot.llm.conftest import OpenClient, ask
 from tests.contracts.completions import collect, text_of
-from tests.emulators.llm import LlmEmulator, Script
+from tests.emulators.llm import LlmEmulator, Script, Seen
 from tests.emulators.llm_script import HELLO
 
 PATIENCE = 30.0
@@ -56,6 +56,10 @@ async def fails(
     assert "org_" not in caught.value.user_text
     assert caught.value.user_text
     return caught.value
+
+
+def _last_words(seen: Seen) -> str:
+    return str(seen.body["messages"][-1]["content"])
 
 
 @pytest.mark.parametrize("fault", ["reset", "close", "end", "malformed", "error_event"])
@@ -361,6 +365,23 @@ async def test_a_crowd_over_the_limit_is_answered_to_the_last(server: LlmEmulato
     request = ask(model="acme/unknown-7b", max_completion_tokens=10_100_000, prompt_tokens=20)
     answers = await asyncio.gather(*(collect(client, request) for _ in range(6)))
     assert [text_of(pieces) for pieces in answers] == [HELLO] * 6
+
+
+async def test_who_was_refused_in_a_crowd_is_served_in_the_order_they_came(
+    server: LlmEmulator, open_client: OpenClient
+) -> None:
+    server.tpm = 60_000_000  # forty go at once, and one in each second and a half after them
+    client = open_client()
+    requests = [
+        ask(f"I am number {number}.", model="acme/unknown-7b", max_completion_tokens=1_500_000, prompt_tokens=20)
+        for number in range(43)
+    ]
+    await asyncio.gather(*(collect(client, request) for request in requests))
+    words = {status: [_last_words(seen) for seen in server.seen if seen.status == status] for status in (200, 429)}
+    came = [request.messages[-1].text for request in requests]
+    assert len(set(words[429])) >= 3
+    again = [text for text in words[200] if text in words[429]]
+    assert again == sorted(again, key=came.index)
 
 
 async def test_a_request_over_the_whole_minute_limit_is_told_that_waiting_does_not_help(

@@ -131,13 +131,10 @@ class Gate:
 async def test_people_in_line_know_their_place_and_leave_in_order() -> None:
     gate = Gate()
     line = Line(gate, longest=60)
-    first, second = line.wait(M, 1), line.wait(M, 1)
+    first, second = line.wait(M, 1, line.arrive()), line.wait(M, 1, line.arrive())
     assert not line.is_free(M, 1)
     assert await anext(first) == Waiting(6.0, "next in line, about 6 s")
     assert await anext(second) == Waiting(7.0, "second in line, about 7 s")
-    sent_back = line.wait(M, 1, again=True)
-    assert (await anext(sent_back)).why.startswith("next in line")
-    await sent_back.aclose()
     waiting = asyncio.ensure_future(anext(second))
     await first.aclose()
     assert await waiting == Waiting(6.0, "next in line, about 6 s")
@@ -146,10 +143,34 @@ async def test_people_in_line_know_their_place_and_leave_in_order() -> None:
     assert line.is_free(M, 1)
 
 
+@pytest.mark.parametrize("back", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+async def test_who_is_sent_back_stands_where_they_came_and_nobody_passes_them(back: tuple[int, ...]) -> None:
+    line = Line(Gate(), longest=60)
+    numbers = [line.arrive() for _ in range(4)]
+    waits = {at: line.wait(M, 1, numbers[at]) for at in (3, *back)}
+    for wait in waits.values():  # who came last did not have to be sent back: they stand there already
+        await anext(wait)
+    for first in range(4):
+        await waits.pop(first).aclose()
+        told = {at: (await anext(wait)).seconds for at, wait in waits.items()}
+        assert told == {at: 6.0 + at - first - 1 for at in told}
+
+
+async def test_who_stands_behind_somebody_sent_back_hears_of_it() -> None:
+    line = Line(Gate(), longest=60)
+    earlier, later = line.arrive(), line.arrive()
+    behind, back = line.wait(M, 1, later), line.wait(M, 1, earlier)
+    assert (await anext(behind)).why.startswith("next in line")
+    assert (await anext(back)).why.startswith("next in line")
+    assert (await anext(behind)).why.startswith("second in line")
+    await behind.aclose()
+    await back.aclose()
+
+
 async def test_nobody_is_made_to_wait_longer_than_the_longest_wait() -> None:
     line = Line(Gate(), longest=5)
     with pytest.raises(TooLong) as caught:
-        await anext(line.wait(M, 1))
+        await anext(line.wait(M, 1, line.arrive()))
     assert caught.value.seconds == 6
     assert line.is_free(M, 1) is False
 
@@ -157,7 +178,7 @@ async def test_nobody_is_made_to_wait_longer_than_the_longest_wait() -> None:
 async def test_who_is_first_in_line_goes_as_soon_as_the_limits_are_known_to_have_room() -> None:
     gate = Gate()
     line = Line(gate, longest=60)
-    async with aclosing(line.wait(M, 1)) as waits, asyncio.timeout(5):
+    async with aclosing(line.wait(M, 1, line.arrive())) as waits, asyncio.timeout(5):
         async for _ in waits:
             gate.seconds = 0.0
             line.look_again("another")
@@ -168,7 +189,7 @@ async def test_who_is_first_in_line_goes_as_soon_as_the_limits_are_known_to_have
 async def test_a_wait_ends_when_there_is_room() -> None:
     gate = Gate()
     gate.seconds = 0.01
-    async with aclosing(Line(gate, longest=5).wait(M, 1)) as waits:
+    async with aclosing(Line(gate, longest=5).wait(M, 1, 0)) as waits:
         async for _ in waits:
             gate.seconds = 0.0
     assert gate.seconds == 0
