@@ -127,7 +127,7 @@ class ChatCompletions:
     async def _with_model(
         self, request: CompletionRequest, model: str, others: bool
     ) -> AsyncGenerator[Sequence[Piece], None]:
-        """All attempts with one model. Raises ``_Failed`` before anything was shown, ``CompletionFailed`` after."""
+        """All attempts with one model. Raises ``_Failed`` before the first text, ``Cut`` after."""
         retries = Retries(patience=self._config.patience, others=others, step=self._config.backoff)
         again, fresh, number = False, False, self._line.arrive()
         while True:
@@ -149,8 +149,6 @@ class ChatCompletions:
                 verdict = self._sized(failed.verdict, request, model)
                 if reader.text_seen:
                     raise Cut(verdict.error.kind, user_text=_cut_text(verdict.error)) from None
-                if reader.shown:
-                    raise verdict.error from None
                 decision = retries.after(verdict, _now() - began, self._chance())
                 if decision.step is not Step.AGAIN:
                     raise _Failed(await self._explained(verdict, model, request)) from None

@@ -99,7 +99,7 @@ def judge_silence(asked: Asked, *, timed_out: bool) -> Verdict:
     """Nothing came at all: refused, closed before any byte, or silent for too long."""
     if timed_out:
         text = f"{asked.server[:1].upper()}{asked.server[1:]} did not answer in time. Please try again in a moment."
-        return Verdict(Unreachable("silent", user_text=text))
+        return Verdict(Unreachable("silent", user_text=text), others_may=True)
     return Verdict(
         Unreachable("closed", user_text=f"I could not reach {asked.server}. Please try again in a moment."),
         Remedy.FRESH,

@@ -3,8 +3,9 @@
 A pure machine between the network and the core, so that every way a stream can arrive or break is tested
 without one. Text that came in one read leaves as one piece. It keeps what the caller must know when things
 go wrong: whether anything in the body was an event (``events_seen``), whether text came (``text_seen``),
-whether the model said it was finished (``reason``), whether the closing mark came (``done``). Blanks before the
-first word wait for it: an answer of blanks is an empty answer.
+whether the model said it was finished (``reason``), whether the closing mark came (``done``). Blanks and thinking
+before the first word wait for it: an answer of blanks is an empty answer, and an attempt that breaks off while the
+model thinks has shown nothing that would have to be taken back.
 """
 
 from __future__ import annotations
@@ -38,12 +39,12 @@ class AnswerReader:
         self._show = show_reasoning
         self._prefill = prefill
         self._lead = ""
+        self._thoughts: list[str] = []
         self._salvaged: list[Piece] = []
         self.done = False
         self.events_seen = False
         self.text_seen = False
         self.reasoning_seen = False
-        self.shown = False
         self.reason = ""
         self.model = ""
         self.request_id = ""
@@ -169,15 +170,16 @@ class AnswerReader:
         if thoughts and (thought := "".join(thoughts)):
             self.reasoning_seen = True
             if self._show:
-                self.shown = True
-                pieces.append(ReasoningDelta(thought))
-        if texts and (text := "".join(texts)):
-            if not self.text_seen:
-                text = self._lead + text
-                if not text.strip():
-                    self._lead = text
-                    return pieces
-                self.text_seen = self.shown = True
-                text = self._prefill + text
+                self._thoughts.append(thought)
+        text = "".join(texts)
+        if text and not self.text_seen:
+            self._lead += text
+            if self._lead.strip():
+                self.text_seen = True
+                text = self._prefill + self._lead
+        if self.text_seen and self._thoughts:
+            pieces.append(ReasoningDelta("".join(self._thoughts)))
+            self._thoughts.clear()
+        if self.text_seen and text:
             pieces.append(TextDelta(text))
         return pieces

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from collections.abc import Sequence
 from contextlib import aclosing
 
 import pytest
@@ -23,7 +24,7 @@ from bot.errors import (
     Unreachable,
 )
 from bot.llm import ChatCompletions
-from bot.ports import CompletionRequest, Finished, JsonSchema, Piece, Switched, TextDelta, Waiting
+from bot.ports import CompletionRequest, Finished, JsonSchema, Piece, ReasoningDelta, Switched, Waiting
 from tests.bot.llm.conftest import OpenClient, ask
 from tests.contracts.completions import collect, text_of
 from tests.emulators.llm import LlmEmulator, Script, Seen
@@ -56,6 +57,10 @@ async def fails(
     assert "org_" not in caught.value.user_text
     assert caught.value.user_text
     return caught.value
+
+
+def thoughts_of(pieces: Sequence[Piece]) -> str:
+    return "".join(piece.text for piece in pieces if isinstance(piece, ReasoningDelta))
 
 
 def _last_words(seen: Seen) -> str:
@@ -133,6 +138,39 @@ async def test_trouble_before_the_first_word_is_repeated_without_anybody_noticin
     server.scripts.append(Script(fault=fault))
     assert text_of(await collect(open_client(), ask())) == HELLO
     assert len(server.seen) == 2
+
+
+@pytest.mark.parametrize("model", ["openai/gpt-oss-20b", "acme/unknown-7b"])
+@pytest.mark.parametrize("fault", ["reset", "close", "end", "malformed", "error_event"])
+async def test_trouble_while_the_model_thinks_is_repeated_and_what_it_thought_in_vain_is_not_told(
+    fault: str, model: str, server: LlmEmulator, open_client: OpenClient
+) -> None:
+    server.default = Script(reasoning="First I count. Then I answer.")
+    server.scripts.append(Script(reasoning="This leads nowhere.", fault=fault, after=2, rate=200))
+    pieces = await collect(open_client(), ask(model=model, show_reasoning=True))
+    assert text_of(pieces) == HELLO
+    assert thoughts_of(pieces) == "First I count. Then I answer."
+    assert len(server.seen) == 2
+
+
+async def test_the_next_model_of_the_chain_answers_when_the_first_breaks_off_while_it_thinks(
+    server: LlmEmulator, open_client: OpenClient
+) -> None:
+    in_vain = Script(reasoning="This leads nowhere.", fault="reset", after=2)
+    server.scripts.extend([in_vain, in_vain])
+    pieces = await collect(open_client(), ask(show_reasoning=True, fallbacks=("openai/gpt-oss-120b",)))
+    assert pieces[0] == Switched("openai/gpt-oss-120b", "`openai/gpt-oss-20b` did not answer")
+    assert thoughts_of(pieces) == ""
+    assert text_of(pieces) == HELLO
+
+
+async def test_the_next_model_of_the_chain_answers_for_one_that_is_silent(
+    server: LlmEmulator, open_client: OpenClient
+) -> None:
+    server.scripts.append(Script(fault="hang"))
+    pieces = await collect(open_client(headers_timeout=0.5), ask(fallbacks=("openai/gpt-oss-120b",)))
+    assert pieces[0] == Switched("openai/gpt-oss-120b", "`openai/gpt-oss-20b` did not answer")
+    assert text_of(pieces) == HELLO
 
 
 async def test_a_connection_that_the_server_dropped_meanwhile_is_replaced_by_a_fresh_one(
@@ -491,10 +529,7 @@ async def test_reasoning_is_kept_apart_from_the_answer_whichever_way_the_model_s
         for show in (True, False):
             pieces = await collect(open_client(), ask(model=model, show_reasoning=show))
             assert text_of(pieces) == HELLO
-            thoughts = "".join(
-                piece.text for piece in pieces if not isinstance(piece, TextDelta) and hasattr(piece, "text")
-            )
-            assert thoughts == ("First I count. Then I answer." if show else "")
+            assert thoughts_of(pieces) == ("First I count. Then I answer." if show else "")
 
 
 async def test_limits_tell_what_the_provider_last_said(server: LlmEmulator, open_client: OpenClient) -> None:
