@@ -43,6 +43,17 @@ class Memory(Generic[Value]):
 class Guilds(Protocol):
     """What the gateway keeps up to date; empty before it is connected."""
 
+    @property
+    def shard_count(self) -> int: ...
+
+    def shard(self, guild: str) -> int:
+        """The shard that tells of a guild; of direct messages (""), the first."""
+        ...
+
+    async def arrived(self, shard: int) -> None:
+        """Wait until the guilds of a session that has just begun are known, for as long as that is worth it."""
+        ...
+
     def spot(self, channel: str) -> Spot | None: ...
 
     def role(self, guild: str, role: str) -> str: ...
@@ -61,8 +72,12 @@ class Guilds(Protocol):
         """The newest message of a channel when the session began, "" when that is not known."""
         ...
 
-    def newer(self, than: int, most: int) -> Sequence[str]:
-        """The channels and threads in which something was written since the message ``than``, newest first."""
+    def latest(self, shard: int) -> int:
+        """The newest message that a shard was told of when its session began, 0 when there is none."""
+        ...
+
+    def newer(self, than: int, shard: int) -> Sequence[str]:
+        """A shard's channels and threads in which something was written since the message ``than``, newest first."""
         ...
 
 

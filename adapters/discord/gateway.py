@@ -20,7 +20,7 @@ import threading
 import time
 import urllib.request
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -46,6 +46,7 @@ TAKEN = frozenset({"MESSAGE_CREATE", "MESSAGE_UPDATE", "MESSAGE_DELETE", "MESSAG
 _IDENTIFY_EVERY = 5.2  # seconds; Discord grants one in five
 _BACKOFF = (1.0, 2.0, 5.0, 15.0, 30.0)
 _SILENCE = 110.0  # seconds without any frame, heartbeats included, after which a shard counts as deaf
+_ARRIVING, _ARRIVAL = 0.1, 2.0  # seconds within which a session's guilds are told, and those that may pass at most
 _LAST_BEAT = 5.0  # seconds that a heartbeat which is being sent is waited for
 _BAD_TOKEN, _NO_INTENT = 4004, 4014
 _DISCORDS_HOST = "discord.gg"
@@ -59,10 +60,10 @@ _FATAL = {
 
 
 class Gateway:
-    """The connection of this process. ``take`` is given every message and interaction; ``begun`` is called
-    whenever a new session began and its guilds are known: what was said before it has not been heard."""
+    """The connection of this process. ``take`` is given every message and interaction; ``begun`` is told the shard
+    whenever a new session began, before anything of it is taken: what was said before it has not been heard."""
 
-    def __init__(self, config: DiscordConfig, take: Take, begun: Callable[[], None]) -> None:
+    def __init__(self, config: DiscordConfig, take: Take, begun: Callable[[int], None]) -> None:
         self._config, self._take, self._begun = config, take, begun
         self._client: _Client | None = None
         self._running: asyncio.Task[None] | None = None
@@ -168,15 +169,42 @@ class Gateway:
         found = self._client.get_channel(int(channel)) if self._client is not None and channel.isdigit() else None
         return str(getattr(found, "last_message_id", None) or "")
 
-    def newer(self, than: int, most: int) -> Sequence[str]:
-        """The channels and threads in which something was written since the message ``than``, newest first."""
-        found: list[tuple[int, str]] = []
-        for guild in self._client.guilds if self._client is not None else ():
+    def newer(self, than: int, shard: int) -> Sequence[str]:
+        """A shard's channels and threads that may be read and in which something was written since the message
+        ``than``, newest first."""
+        found = [(last, str(place.id)) for last, place in self._places(shard) if last > than and _may_read(place)]
+        return [id for _, id in sorted(found, reverse=True)]
+
+    def latest(self, shard: int) -> int:
+        """The newest message that a shard was told of when its session began, 0 when there is none."""
+        return max((last for last, _ in self._places(shard)), default=0)
+
+    def _places(self, shard: int) -> Iterator[tuple[int, discord.abc.GuildChannel | discord.Thread]]:
+        """A shard's channels and threads, with their newest messages."""
+        for guild in self._guilds_of(shard):
             for place in (*guild.channels, *guild.threads):
-                last = getattr(place, "last_message_id", None) or 0
-                if last > than:
-                    found.append((last, str(place.id)))
-        return [id for _, id in sorted(found, reverse=True)[:most]]
+                yield int(getattr(place, "last_message_id", None) or 0), place
+
+    @property
+    def shard_count(self) -> int:
+        return self._shard_count
+
+    def shard(self, guild: str) -> int:
+        """The shard that tells of a guild; of direct messages (""), the first."""
+        return (int(guild) >> 22) % self._shard_count if guild.isdigit() else 0
+
+    async def arrived(self, shard: int) -> None:
+        """Wait until the guilds of a session that has just begun are known, for as long as that is worth it."""
+        until = time.monotonic() + _ARRIVAL
+        while True:
+            await asyncio.sleep(_ARRIVING)
+            late = any(guild.unavailable for guild in self._guilds_of(shard))
+            if not late or time.monotonic() > until:
+                return
+
+    def _guilds_of(self, shard: int) -> Sequence[discord.Guild]:
+        guilds = self._client.guilds if self._client is not None else ()
+        return [guild for guild in guilds if self.shard(str(guild.id)) == shard]
 
     def _guild(self, guild: str) -> discord.Guild | None:
         return self._client.get_guild(int(guild)) if self._client is not None and guild.isdigit() else None
@@ -237,9 +265,6 @@ class Gateway:
 
     # --- what the client tells
 
-    def guilds_known(self) -> None:
-        self._begun()
-
     async def before_identify(self, shard: int) -> None:
         """One session may begin every five seconds, also when a client was begun anew."""
         last = max(self._identified.values(), default=float("-inf"))
@@ -253,6 +278,7 @@ class Gateway:
             self._take(name, data)
 
     def session_began(self, shard: int, shards: Sequence[int]) -> None:
+        self._begun(shard)
         self._sessions.add(shard)
         if self._sessions < set(shards):
             return
@@ -294,9 +320,6 @@ class _Client(discord.AutoShardedClient):
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
         await self._gateway.before_identify(shard_id or 0)
 
-    async def on_ready(self) -> None:
-        self._gateway.guilds_known()
-
     def silence(self, shard: int) -> float:
         """Seconds since this shard heard anything."""
         info = self.get_shard(shard)
@@ -327,8 +350,6 @@ class _Client(discord.AutoShardedClient):
                     parse(data)
             except Exception as error:  # one frame that cannot be read is not worth the connection
                 log.warning("a dispatch could not be read", name=name, kind=type(error).__name__)
-                if name == "READY":  # the library will not say any more that the guilds are known
-                    self._gateway.guilds_known()
             if name == "READY":
                 self._gateway.session_began(int(data["shard"][0]), list(self._connection.shard_ids))
 
@@ -369,6 +390,21 @@ class _Socket(DiscordWebSocket):
         is_discords = (yarl.URL(url).host or "").endswith(_DISCORDS_HOST) if url else False
         is_elsewhere = not (usual.host or "").endswith(_DISCORDS_HOST)
         return str(usual) if not url or (is_discords and is_elsewhere) else url
+
+
+def _may_read(place: discord.abc.GuildChannel | discord.Thread) -> bool:
+    """As far as the server tells what the bot may."""
+    guild = place.guild
+    if isinstance(place, discord.ForumChannel):  # its messages are in its threads
+        return False
+    me: discord.Member | None = guild.me
+    if me is None or guild.get_role(guild.id) is None:
+        return True
+    try:
+        may = place.permissions_for(me)
+    except discord.ClientException:  # a thread of a channel that is not told of
+        return True
+    return may.view_channel and may.read_message_history
 
 
 def intents(content: bool) -> discord.Intents:

@@ -1,9 +1,8 @@
 """What people write, passed to the core in the order in which it was written, conversation by conversation.
 
 Discord delivers an event once, several times, or (while nobody listens) never. Twins are recognised by their id; what
-could not be taken is tried again for a while, because Discord does not send it again; and what was missed is read from
-the history when a new session begins. How far everything was heard is noted behind what was taken, never before it: a
-message that was under way when the process died is read again.
+could not be taken is tried again for a while, because Discord does not send it again; and what was missed
+(``adapters.discord.missed``) comes before what is said in the same channel after it.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import structlog
@@ -25,13 +24,12 @@ from adapters.discord.inbound import (
     Me,
     deleted_fact,
     edited_fact,
-    id_at,
     is_own,
     message_fact,
     title_of,
 )
+from adapters.discord.missed import Ear, Missed
 from adapters.discord.places import Places
-from adapters.discord.search import newest
 from bot.errors import Gone, ParleyError, StoreError, SurfaceError
 from bot.events import Event, MessageReceived
 from bot.ports import Shelf
@@ -41,12 +39,19 @@ log = structlog.get_logger("discord")
 
 Json = Mapping[str, Any]
 
-MISSED = 900.0  # seconds; older questions are not answered after a restart
-_HEARD = "heard"
-_HEARD_EVERY = 20.0  # seconds between two notes of how far a channel was heard
-_KNOWN_CHANNELS = 50
-_EVERYWHERE = "0"  # the message up to which all were taken, wherever they were written
+_LOOK = "LOOK"  # no dispatch: somebody waits until what was missed in the channel is read
 _STORE_PAUSES = (0.3, 1.0, 3.0, 10.0, 20.0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """A dispatch in its channel's line, and the session it came in. ``over`` is set once its turn is."""
+
+    ear: Ear
+    session: int
+    name: str
+    data: Json
+    over: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class MessageCore(Protocol):
@@ -54,7 +59,7 @@ class MessageCore(Protocol):
 
 
 class Listeners:
-    """Takes the messages of one bot. ``shards``: those of this process, if not all. ``wall``: Unix seconds."""
+    """Takes the messages of one bot. ``wall``: Unix seconds."""
 
     def __init__(
         self,
@@ -65,78 +70,94 @@ class Listeners:
         directory: Directory,
         places: Places,
         shelf: Shelf,
-        shards: str = "",
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._core, self._me, self._calls, self._directory = core, me, calls, directory
-        self._places, self._shelf, self._wall = places, shelf, wall
-        self._everywhere = f"{_EVERYWHERE} {shards}".strip()
+        self._places = places
+        self._missed = Missed(calls, directory, shelf, look=self._look, behind=self._behind, wall=wall)
         self._seen: Memory[bool] = Memory(20_000)
-        self._queues: dict[str, asyncio.Queue[tuple[str, Json]]] = {}
+        self._queues: dict[str, asyncio.Queue[_Item]] = {}
         self._workers: dict[str, asyncio.Task[None]] = {}
         self._later: set[asyncio.Task[Any]] = set()
-        self._heard: dict[str, tuple[str, float]] = {}
-        self._under_way: set[int] = set()
-        self._newest = 0
-        self._is_caught_up = False
-        self._is_ready = asyncio.Event()  # set when the first session knows where it has to begin to read
         self.is_open = True
+
+    def session_began(self, shard: int) -> None:
+        """A new session was welcomed: what was said before it has not been heard. To be called before what comes behind
+        the welcome is taken; never waits."""
+        if self.is_open:
+            self._missed.begin(shard)
 
     def take(self, name: str, data: Json) -> None:
         """One dispatch; never waits."""
         if not self.is_open:
             return
-        channel = str(data["channel_id"])
+        channel, ear = str(data["channel_id"]), self._missed.ear_of(data)
         if name == "MESSAGE_CREATE":
             id = str(data["id"])
             self._directory.heard(channel, id)
-            self._newest = max(self._newest, int(id))
+            ear.newest = max(ear.newest, int(id))
             if is_own(data, self._me()) or id in self._seen:
                 return
             self._seen.put(id, True)
-            self._under_way.add(int(id))
-        self._enqueue(channel, name, data)
+            ear.under_way.add(int(id))
+        self._enqueue(channel, _Item(ear, ear.session, name, data))
 
     async def close(self) -> None:
         """Take no more; what was taken is finished within a moment."""
-        self.is_open = False
+        self.is_open = self._missed.is_open = False
         tasks = [*self._workers.values(), *self._later]
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=2)
             for task in late:
                 task.cancel()
-        if self._is_caught_up:
-            self._heard[self._everywhere] = self._taken_to(), 0.0
-        for channel, (id, _) in list(self._heard.items()):
-            await self._keep_heard(channel, id)
+        await self._missed.close()
 
     # --- in order
 
-    def _enqueue(self, channel: str, name: str, data: Json) -> None:
+    def _enqueue(self, channel: str, item: _Item) -> None:
         queue = self._queues.setdefault(channel, asyncio.Queue())
-        queue.put_nowait((name, data))
+        queue.put_nowait(item)
         if channel not in self._workers:
             self._workers[channel] = asyncio.create_task(self._work(channel, queue), name="discord-messages")
 
-    async def _work(self, channel: str, queue: asyncio.Queue[tuple[str, Json]]) -> None:
+    async def _look(self, ear: Ear, channel: str) -> None:
+        """Have what was missed in a channel read in its turn."""
+        item = _Item(ear, ear.session, _LOOK, {})
+        self._enqueue(channel, item)
+        await item.over.wait()
+
+    async def _work(self, channel: str, queue: asyncio.Queue[_Item]) -> None:
         try:
-            await self._is_ready.wait()
             while not queue.empty():
-                name, data = queue.get_nowait()
-                try:
-                    await self._one(name, data)
-                except Gone:
-                    log.info("a message of a channel that is closed to us was left")
-                except Exception as error:  # one message that cannot be taken must not hold up the next
-                    log.error("a message could not be taken", name=name, kind=type(error).__name__)
-                if name == "MESSAGE_CREATE":
-                    self._done_with(str(data["id"]))
+                item = queue.get_nowait()
+                if item.session == item.ear.session:  # what still waits from the session before is older
+                    await item.ear.knows.wait()
+                    async for message in self._missed.read(item.ear, channel):
+                        id = str(message["id"])
+                        if id not in self._seen and not is_own(message, self._me()):
+                            self._seen.put(id, True)
+                            item.ear.under_way.add(int(id))
+                            await self._safely(item.ear, "MESSAGE_CREATE", message, missed=True)
+                if item.name != _LOOK:
+                    await self._safely(item.ear, item.name, item.data)
+                item.over.set()
         finally:
             del self._workers[channel], self._queues[channel]
 
-    async def _one(self, name: str, data: Json) -> None:
+    async def _safely(self, ear: Ear, name: str, data: Json, *, missed: bool = False) -> None:
+        try:
+            await self._one(name, data, missed=missed)
+        except Gone:
+            log.info("a message of a channel that is closed to us was left")
+        except Exception as error:  # one message that cannot be taken must not hold up the next
+            log.error("a message could not be taken", name=name, kind=type(error).__name__)
+        # What could not be taken before the end is not in there: the next start reads it.
+        if name == "MESSAGE_CREATE" and str(data["id"]) in self._seen:
+            self._missed.done(ear, int(data["id"]))
+
+    async def _one(self, name: str, data: Json, *, missed: bool) -> None:
         if name == "MESSAGE_CREATE":
-            await self._created(data)
+            await self._created(data, missed=missed)
         elif name == "MESSAGE_UPDATE":
             if data.get("edited_timestamp") and not is_own(data, self._me()):
                 await self._told(edited_fact(data, await self._around(data)))
@@ -147,7 +168,7 @@ class Listeners:
                 root = self._directory.root_of(id)
                 await self._told(deleted_fact(id, Around(self._me(), self._directory.guilds, spot, root)))
 
-    async def _created(self, data: Json, *, missed: bool = False) -> None:
+    async def _created(self, data: Json, *, missed: bool) -> None:
         data = await self._directory.with_cited(data)
         around = await self._around(data)
         fact = message_fact(data, around)
@@ -158,8 +179,7 @@ class Listeners:
         if receipt is None:
             self._seen.drop(fact.id)
             return
-        if receipt.accepted or around.spot.id in self._heard:
-            self._hear(around.spot.id, fact.id)
+        self._missed.hear(around.spot.id, around.spot.guild, int(fact.id), takes_part=receipt.accepted)
         if not missed:
             self._behind(self._answer(data, receipt))
 
@@ -220,87 +240,3 @@ class Listeners:
         task = asyncio.create_task(work, name="discord-behind")
         self._later.add(task)
         task.add_done_callback(self._later.discard)
-
-    # --- what was missed
-
-    def _done_with(self, id: str) -> None:
-        if id not in self._seen:  # it could not be taken before the end: the next start reads it
-            return
-        self._under_way.discard(int(id))
-        if self._is_caught_up:
-            self._hear(self._everywhere, self._taken_to())
-
-    def _taken_to(self) -> str:
-        """The message up to which nothing is left to be taken."""
-        return str(min(self._under_way) - 1 if self._under_way else self._newest)
-
-    def _hear(self, channel: str, id: str) -> None:
-        _, noted = self._heard.get(channel, ("", 0.0))
-        now = time.monotonic()
-        is_due = now - noted > _HEARD_EVERY
-        self._heard[channel] = (id, now if is_due else noted)
-        if is_due:
-            self._behind(self._keep_heard(channel, id))
-        if len(self._heard) > 5_000:
-            self._heard.pop(next(iter(self._heard)))
-
-    async def _keep_heard(self, channel: str, id: str) -> None:
-        try:
-            await self._shelf.put(_HEARD, channel, {"last": id}, int(self._wall()))
-        except StoreError:
-            log.warning("how far a channel was heard is not kept: the database is away")
-
-    async def catch_up(self) -> int:
-        """Read what was written to us while nobody listened, once each; returns how many messages were looked at."""
-        self._is_caught_up = False
-        begins = await self._missed_since()
-        self._is_ready.set()
-        count = 0
-        for channel, after in begins.items():
-            try:
-                count += await self._read_missed(channel, after)
-            except (ParleyError, KeyError):
-                log.info("what was missed in a channel cannot be read")
-        self._is_caught_up = True
-        await self._keep_heard(self._everywhere, self._taken_to())
-        return count
-
-    async def _missed_since(self) -> dict[str, int]:
-        """channel → the message up to which it was heard, or the oldest that may be answered late."""
-        guilds, oldest = self._directory.guilds, int(id_at(self._calls.now(self._wall()) - MISSED))
-        self._newest = max(self._newest, 1, *(int(guilds.newest(it) or 0) for it in guilds.newer(0, 1)))
-        while True:
-            try:
-                rows = await self._shelf.list(_HEARD, after=int(self._wall() - 86_400), limit=1_000)
-                kept = await self._shelf.get(_HEARD, self._everywhere)
-                if kept is None:  # the very first start: whatever comes now is not older than this
-                    await self._shelf.put(_HEARD, self._everywhere, {"last": self._taken_to()}, int(self._wall()))
-                break
-            except StoreError:
-                if not self.is_open:
-                    return {}
-                await asyncio.sleep(_STORE_PAUSES[0])
-        heard = {id: int(value["last"]) for id, value in rows if id.partition(" ")[0] != _EVERYWHERE}
-        begins = {
-            channel: max(int(self._heard[channel][0]) if channel in self._heard else last, oldest)
-            for channel, last in list(heard.items())[-_KNOWN_CHANNELS:]
-        }
-        if kept is not None:
-            alive = max(int(kept["last"]), oldest)
-            for channel in guilds.newer(alive, _KNOWN_CHANNELS):
-                begins.setdefault(channel, alive)
-        return begins
-
-    async def _read_missed(self, channel: str, after: int) -> int:
-        known = self._directory.guilds.newest(channel)
-        if known and int(known) <= after:
-            return 0
-        spot = await self._directory.spot(channel)
-        held = await newest(self._calls, channel, after=str(after))
-        for message in held:
-            data = dict(message) | ({"guild_id": spot.guild} if spot.guild else {})
-            id = str(data["id"])
-            if id not in self._seen and not is_own(data, self._me()):
-                self._seen.put(id, True)
-                await self._created(data, missed=True)
-        return len(held)

@@ -109,7 +109,6 @@ class DiscordAdapter:
         self._signs = Signs(self._calls)
         self._downloads = Downloads(discord.api_url)
         self._stage = Stage(calls=self._calls, places=self._places, signs=self._signs, me=lambda: self._me.user)
-        own = f"{','.join(map(str, discord.shard_ids))}/{discord.shard_count}" if discord.shard_ids else ""
         self._listeners = Listeners(
             bot,
             me=self.me,
@@ -117,7 +116,6 @@ class DiscordAdapter:
             directory=self._directory,
             places=self._places,
             shelf=self._shelf,
-            shards=own,
         )
         answers = Answers(self._calls, self.me)
         self._asking = Asking(bot, answers, self._places, self._directory, self._shelf, self.me)
@@ -277,14 +275,9 @@ class DiscordAdapter:
             return data
         return {**data, "channel": {"id": spot.id, "type": spot.kind, "parent_id": spot.parent}}
 
-    def _session_began(self) -> None:
+    def _session_began(self, shard: int) -> None:
         if not self._paused:
-            self._behind(self._catch_up())
-
-    async def _catch_up(self) -> None:
-        count = await self._listeners.catch_up()
-        if count:
-            log.info("read what was written meanwhile", messages=count)
+            self._listeners.session_began(shard)
 
     # --- beside
 

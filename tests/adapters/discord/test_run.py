@@ -206,11 +206,11 @@ async def test_asked_to_end_while_discord_hangs_at_the_start_it_ends_and_does_no
 
 
 def test_a_gateway_that_was_not_started_is_not_healthy(discord: Discord) -> None:
-    assert Gateway(read_config(), lambda *_: None, lambda: None).healthy() == "not started"
+    assert Gateway(read_config(), lambda *_: None, lambda _: None).healthy() == "not started"
 
 
 async def test_a_connection_left_before_its_session_began_leaves_no_heartbeats_behind(discord: Discord) -> None:
-    gateway = Gateway(read_config(), lambda *_: None, lambda: None)
+    gateway = Gateway(read_config(), lambda *_: None, lambda _: None)
     await gateway.before_identify(0)  # whoever connects now has to wait for five seconds behind Discord's hello
     gateway.start(Me("1", "1"), 1)
     while not _heartbeats():

@@ -15,7 +15,6 @@ from bot.errors import ConfigurationError
 from bot.reply import delivery
 from tests.adapters.discord.conversing import Talk, asked, is_final, labels, process, words
 from tests.emulators.discord import Discord, Message, Permission
-from tests.emulators.discord.sessions import Session
 from tests.emulators.llm import LlmEmulator, Script
 
 TALE = "".join(f"Sentence number {number} of the tale. " for number in range(45)).strip()
@@ -176,75 +175,6 @@ async def test_what_was_said_while_the_connection_was_away_is_answered_after_a_r
         root = await talk.asks("did you hear that?")
         await talk.answered(root, talk.llm.default.text)
         await talk.until(lambda: talk.discord.gateway.resumed)
-
-
-async def test_what_was_missed_when_a_session_was_lost_is_read_and_answered_once(talk: Talk) -> None:
-    async with talk.bot():
-        root = await talk.asks("first")
-        await talk.answered(root, talk.llm.default.text)
-        talk.discord.gateway.forget_sessions()
-        talk.discord.drop()
-        missed = await talk.asks("second", who="grace")
-        talk.discord.advance(6)
-        await talk.answered(missed, talk.llm.default.text, within=90)
-        assert len(talk.llm.seen) == 2
-
-
-async def test_what_was_asked_while_it_was_not_running_is_answered_at_the_next_start(talk: Talk) -> None:
-    async with talk.bot():
-        root = await talk.asks("first")
-        await talk.answered(root, talk.llm.default.text)
-    missed = await talk.asks("are you there?")
-    assert root.thread is not None
-    await talk.discord.says("grace", root.thread, "and here?")
-    await talk.discord.says("grace", talk.discord.general, "not for the bot")
-    async with talk.bot():
-        await talk.answered(missed, talk.llm.default.text)
-        await talk.answered(root, talk.llm.default.text, 2)
-        assert len(talk.llm.seen) == 3
-    async with talk.bot():
-        again = await talk.asks("last")
-        await talk.answered(again, talk.llm.default.text)
-        assert len(talk.llm.seen) == 4
-
-
-async def test_a_place_where_it_was_never_asked_before_is_caught_up_with_too(talk: Talk) -> None:
-    lobby = talk.discord.add_channel("lobby")
-    async with talk.bot():
-        await talk.answered(await talk.asks("first"), talk.llm.default.text)
-    missed = await talk.asks("anyone?", channel=lobby)
-    async with talk.bot():
-        await talk.answered(missed, talk.llm.default.text)
-
-
-async def test_what_was_missed_is_not_forgotten_over_what_comes_right_after_the_start(talk: Talk) -> None:
-    async with talk.bot():
-        await talk.answered(await talk.asks("first"), talk.llm.default.text)
-    missed = await talk.asks("are you there?")
-    talk.discord.hold()
-    fresh = await talk.asks("hello again")
-    welcome = talk.discord.gateway._welcome
-
-    def welcomed(session: Session) -> None:
-        welcome(session)
-        talk.discord.release()  # nothing lies between the welcome and this
-
-    talk.discord.gateway._welcome = welcomed  # type: ignore[method-assign]  # the moment of the welcome
-    async with talk.bot():
-        await talk.answered(fresh, talk.llm.default.text)
-        await talk.answered(missed, talk.llm.default.text)
-
-
-async def test_a_command_that_was_missed_is_not_carried_out_late(talk: Talk) -> None:
-    async with talk.bot():
-        root = await talk.asks("first")
-        await talk.answered(root, talk.llm.default.text)
-    assert root.thread is not None
-    await talk.discord.says("ada", root.thread, "!set temperature 0.1")
-    await talk.discord.says("ada", root.thread, "and now?")
-    async with talk.bot():
-        await talk.answered(root, talk.llm.default.text, 2)
-        assert talk.llm.seen[-1].body.get("temperature") != 0.1
 
 
 async def test_a_dispatch_that_cannot_be_read_ends_nothing(talk: Talk) -> None:

@@ -344,6 +344,14 @@ class Gateway:
         for session in self.sessions.values():
             session.ended = True
 
+    def lose(self, shard: int) -> None:
+        """Cut this shard's connections; its session cannot be resumed any more."""
+        for session in self.sessions.values():
+            if session.shard == shard:
+                session.ended = True
+                if session.connection is not None:
+                    session.connection.cut()
+
     async def close_all(self, code: int) -> None:
         for connection in list(self.connections):
             await connection.socket.close(code=code)
