@@ -1,16 +1,16 @@
 """What was said while nobody listened is read afterwards, once, where people talk with the bot.
 
 Slack sends again what it could not deliver, but only for some minutes. How far everything was heard is noted now and
-then; after a start, or when the bot was deaf for longer, the newest messages of the channels in which it was asked
-lately are looked through, and of their threads those in which something was said since. What was heard after all is
-known to the core by its id, so that a little too much may be read and nothing is answered twice.
+then; after a start, or when the bot was deaf for longer, the channels in which it was asked lately are read back to
+where that was, and of their threads those in which something was said since; slowly, for answers need calls too. What
+was heard after all is known to the core by its id, so that a little too much may be read and nothing is answered twice.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import structlog
@@ -29,7 +29,8 @@ _NOTED_EVERY = 20.0  # seconds
 _DEAF = 60.0  # seconds after which Slack may have given up sending again
 _UNNOTICED = 45.0  # seconds for which a connection may be deaf before that is known
 _LATELY = 86_400.0  # seconds
-_CHANNELS, _THREADS = 20, 20  # looked at together: Slack grants 50 such calls a minute, and answers need some
+_CHANNELS, _THREADS = 200, 200  # looked at in one go
+_AT_ONCE, _APART = 20, 2.5  # calls without a pause, and seconds between later ones: Slack grants 50 a minute
 _PAGE = 200
 _PAUSES = (1.0, 3.0, 10.0)
 _LONGEST_REST = 30.0
@@ -63,52 +64,99 @@ class Missed:
     ) -> None:
         self._core, self._shelf, self._room = core, shelf, room
         self._is_listening, self._wall = is_listening, wall
-        self._heard = 0.0  # up to when everything was; 0: not known in this process
+        self._heard = 0.0  # up to when everything was, or will have been read; 0: not known in this process
+        self._wanted = 0.0  # since when it has to be read; 0: it need not
+        self._reading: asyncio.Task[None] | None = None
+        self._calls_made = 0
 
     async def listen(self) -> None:
         """Look now, if events come in, and then now and then, until cancelled."""
-        while True:
-            if self._is_listening():
-                try:
-                    await self.look()
-                except StoreError:
-                    log.warning("how far everything was heard is not kept: the database is away")
-                except Exception as error:  # whatever Slack told: the next look may see something else
-                    log.error("what was missed could not be read", kind=type(error).__name__)
-            await asyncio.sleep(_NOTED_EVERY)
+        try:
+            while True:
+                if self._is_listening():
+                    try:
+                        await self._look()
+                    except StoreError:
+                        log.warning("how far everything was heard is not kept: the database is away")
+                await asyncio.sleep(_NOTED_EVERY)
+        finally:
+            if self._reading is not None:
+                self._reading.cancel()
+                await asyncio.wait({self._reading})
 
-    async def look(self) -> int:
-        """Read what was missed, if anything can have been, and note that all is heard; returns how many messages were
-        passed on. Raises ``StoreError``: call it again."""
-        now, count = self._wall(), 0
-        since = self._heard
+    async def _look(self) -> None:
+        """Have read what was missed, if anything can have been, and note how far all is heard. Reading goes on behind:
+        it may take minutes, in which the line may go deaf again. Raises ``StoreError``: call it again."""
+        now, since = self._wall(), self._heard
         if not since:
             kept = await self._shelf.get(_HEARD, _EVERYWHERE)
             since = float(kept["until"]) if kept is not None else now
         if since < now - _DEAF or (not self._heard and since < now):
-            count = await self._catch_up(max(since - _UNNOTICED, now - MISSED))
-        await self._shelf.put(_HEARD, _EVERYWHERE, {"until": now}, int(now))
+            self._want(max(since - _UNNOTICED, now - MISSED))
         self._heard = now
-        return count
+        if self._reading is not None and not self._reading.done():
+            return
+        if self._wanted:
+            self._reading = asyncio.create_task(self._read_missed(), name="slack-missed")
+        else:
+            await self._shelf.put(_HEARD, _EVERYWHERE, {"until": now}, int(now))
 
-    async def _catch_up(self, since: float) -> int:
+    def _want(self, since: float) -> None:
+        self._wanted = min(self._wanted or since, since)
+
+    async def _read_missed(self) -> None:
+        since, self._wanted = self._wanted, 0.0
+        try:
+            await self._catch_up(since)
+            if not self._wanted:
+                await self._shelf.put(_HEARD, _EVERYWHERE, {"until": self._heard}, int(self._heard))
+        except Exception as error:  # whatever Slack told: the next look may see something else
+            log.error("what was missed could not be read", kind=type(error).__name__)
+            self._want(since)
+
+    async def _catch_up(self, since: float) -> None:
         channels: dict[tuple[str, str], list[str]] = {}
         for address in await self._core.lively(PLATFORM, self._wall() - _LATELY, 10 * _CHANNELS):
             channels.setdefault((address.workspace, address.channel), []).append(address.thread)
-        count, left, oldest = 0, _THREADS, f"{since:.6f}"
+        if len(channels) > _CHANNELS:
+            log.warning("something may have been missed in more channels than are read", left=len(channels) - _CHANNELS)
+        count, left, cut, oldest = 0, _THREADS, 0, f"{since:.6f}"
+        self._calls_made = 0
         for (workspace, channel), threads in list(channels.items())[:_CHANNELS]:
             room = self._room(workspace)
-            said = list(await _read(room.calls, "conversations.history", channel=channel))
-            asked = _lively(said, threads, since)[:left]
-            left -= len(asked)
-            for thread in asked:
-                said += await _read(room.calls, "conversations.replies", channel=channel, ts=thread, oldest=oldest)
+            said = await self._pages(room.calls, "conversations.history", since, channel=channel)
+            asked = _lively(said, threads, since)
+            cut += max(0, len(asked) - left)
+            for thread in asked[:left]:
+                more = {"channel": channel, "ts": thread, "oldest": oldest}
+                said += await self._pages(room.calls, "conversations.replies", 0.0, **more)
+            left = max(0, left - len(asked))
             for message in _since(said, since):
                 await room.hear(dict(message) | {"channel": channel})
                 count += 1
+        if cut:
+            log.warning("something may have been missed in more threads than are read", left=cut)
         if count:
             log.info("read what was missed", messages=count)
-        return count
+
+    async def _pages(self, calls: Calls, method: str, since: float, **arguments: Any) -> list[Message]:
+        """Page after page, as far as Slack lets them be read, until one reaches back to ``since``."""
+        said: list[Message] = []
+        cursor = ""
+        while True:
+            if self._calls_made >= _AT_ONCE:
+                await asyncio.sleep(_APART)
+            self._calls_made += 1
+            try:
+                found = await _patiently(calls, method, limit=_PAGE, cursor=cursor or None, **arguments)
+            except SurfaceError as error:
+                log.info("what was missed cannot be read", method=method, why=type(error).__name__)
+                return said
+            page: Sequence[Message] = found.get("messages") or ()
+            said += page
+            cursor = str((found.get("response_metadata") or {}).get("next_cursor") or "")
+            if not cursor or any(seconds(str(it.get("ts") or "")) <= since for it in page):
+                return said
 
 
 def _lively(roots: Iterable[Message], threads: Iterable[str], since: float) -> list[str]:
@@ -124,25 +172,14 @@ def _since(messages: Iterable[Message], since: float) -> list[Message]:
     return [known[ts] for ts in sorted(known, key=seconds) if seconds(ts) > since]
 
 
-async def _read(calls: Calls, method: str, **arguments: Any) -> Sequence[Message]:
-    """One page, as far as Slack lets it be read."""
-    try:
-        found = await _patiently(lambda: calls.call(method, limit=_PAGE, **arguments))
-    except SurfaceError as error:
-        log.info("what was missed cannot be read", method=method, why=type(error).__name__)
-        return ()
-    messages: Sequence[Message] = found.get("messages") or ()
-    return messages
-
-
-async def _patiently(call: Callable[[], Awaitable[Mapping[str, Any]]]) -> Mapping[str, Any]:
+async def _patiently(calls: Calls, method: str, **arguments: Any) -> Mapping[str, Any]:
     for pause in _PAUSES:
         try:
-            return await call()
+            return await calls.call(method, **arguments)
         except SlowDown as refusal:
             if refusal.retry_after > _LONGEST_REST:  # others need what is granted more than this does
                 raise
             await asyncio.sleep(refusal.retry_after)
         except Unsent:
             await asyncio.sleep(pause)
-    return await call()
+    return await calls.call(method, **arguments)

@@ -135,6 +135,36 @@ async def test_a_thread_that_is_gone_does_not_hide_the_rest_of_its_channel(talk:
         assert len(talk.replies(root)) == 1
 
 
+async def test_what_was_missed_before_the_newest_page_is_read_too(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(missed, "_PAGE", 10)
+    async with talk.bot():
+        root = await talk.asks("first")
+        await talk.answered(root, talk.llm.default.text)
+    with unheard(talk):
+        asked = await talk.asks("are you there?")
+        for number in range(25):
+            await talk.slack.says("grace", talk.slack.general, f"chatter {number}")
+            await follows(talk, root, f"<@{talk.slack.grace.id}> aside {number}", who="grace")
+        await follows(talk, root, "and here?")
+    async with talk.bot():
+        await talk.answered(asked, talk.llm.default.text)
+        await talk.answered(root, talk.llm.default.text, 2)
+
+
+async def test_every_channel_in_which_it_was_asked_lately_is_read(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(missed, "_APART", 0.01)
+    talk.slack.budgets.on = False
+    channels = [talk.slack.add_channel(f"channel-{number}", talk.slack.ada) for number in range(25)]
+    async with talk.bot():
+        for first in [await talk.asks("first", channel=channel) for channel in channels]:
+            await talk.answered(first, talk.llm.default.text)
+    with unheard(talk):
+        asked = [await talk.asks("are you there?", channel=channel) for channel in channels]
+    async with talk.bot():
+        for question in asked:
+            await talk.answered(question, talk.llm.default.text)
+
+
 @pytest.mark.parametrize("trouble", [{"status": 503}, {"retry_after": 1}, {"reset": "before"}])
 async def test_passing_trouble_is_waited_for(talk: Talk, trouble: dict[str, Any]) -> None:
     async with talk.bot():
