@@ -16,6 +16,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import random
 import threading
 import time
 import urllib.request
@@ -44,6 +45,7 @@ Take = Callable[[str, Mapping[str, Any]], None]
 
 TAKEN = frozenset({"MESSAGE_CREATE", "MESSAGE_UPDATE", "MESSAGE_DELETE", "MESSAGE_DELETE_BULK", "INTERACTION_CREATE"})
 _IDENTIFY_EVERY = 5.2  # seconds; Discord grants one in five
+_SPREAD, _WIDEST = 5.0, 40.0  # seconds more that the first and any later try may wait; the library gives it 60 in all
 _BACKOFF = (1.0, 2.0, 5.0, 15.0, 30.0)
 _SILENCE = 110.0  # seconds without any frame, heartbeats included, after which a shard counts as deaf
 _ARRIVING, _ARRIVAL = 0.1, 2.0  # seconds within which a session's guilds are told, and those that may pass at most
@@ -69,6 +71,7 @@ class Gateway:
         self._running: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
         self._identified: dict[int, float] = {}
+        self._unwelcome: dict[int, int] = {}  # by shard: how often it asked for a session since it had one
         self._sessions: set[int] = set()
         self._shard_count = 1
         self._me = Me("", "")
@@ -248,6 +251,7 @@ class Gateway:
         if not self.reads_content:
             raise ConfigurationError(*_FATAL[_NO_INTENT])
         self.reads_content = False
+        self._unwelcome.clear()
         log.warning(
             "Discord does not let this application read messages: people have to mention the bot every time. Switch "
             "on Message Content Intent on the application's page Bot, then restart"
@@ -266,9 +270,14 @@ class Gateway:
     # --- what the client tells
 
     async def before_identify(self, shard: int) -> None:
-        """One session may begin every five seconds, also when a client was begun anew."""
+        """One session may begin every five seconds, also when a client was begun anew. Other processes of this bot are
+        not seen: whoever was not welcomed comes again at a moment of its own, later each time."""
         last = max(self._identified.values(), default=float("-inf"))
         wait = last + _IDENTIFY_EVERY - time.monotonic()
+        tries = self._unwelcome.get(shard, 0)
+        self._unwelcome[shard] = tries + 1
+        if tries:
+            wait += random.uniform(0, min(_SPREAD * 2 ** (tries - 1), _WIDEST))  # noqa: S311 - it keeps no secret
         if wait > 0:
             await asyncio.sleep(wait)
         self._identified[shard] = time.monotonic()
@@ -279,6 +288,7 @@ class Gateway:
 
     def session_began(self, shard: int, shards: Sequence[int]) -> None:
         self._begun(shard)
+        self._unwelcome.pop(shard, None)
         self._sessions.add(shard)
         if self._sessions < set(shards):
             return

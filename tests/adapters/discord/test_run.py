@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -174,8 +175,6 @@ async def test_a_process_serves_the_shards_that_are_its_own_and_direct_messages_
 
 
 def _concurrent(discord: Discord) -> object:
-    from dataclasses import replace
-
     return replace(discord.state.limits, max_concurrency=2)
 
 
@@ -217,6 +216,27 @@ async def test_a_connection_left_before_its_session_began_leaves_no_heartbeats_b
         await asyncio.sleep(0.01)
     await gateway.close()
     assert _heartbeats() == []
+
+
+async def test_processes_that_start_together_do_not_stand_in_each_others_way_for_ever(
+    discord: Discord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapters.discord.gateway._IDENTIFY_EVERY", 0.52)
+    monkeypatch.setattr("adapters.discord.gateway._SPREAD", 0.5)
+    discord.state.limits = replace(discord.state.limits, identify_interval=0.5)
+    config = read_config().model_copy(update={"shard_count": 3})
+    gateways = [
+        Gateway(config.model_copy(update={"shard_ids": (shard,)}), lambda *_: None, lambda _: None)
+        for shard in range(3)
+    ]
+    try:
+        for gateway, pause in zip(gateways, (0.1, 0.2, 0.0), strict=True):
+            gateway.start(Me(discord.bot.id, discord.app.id), 3)
+            await asyncio.sleep(pause)  # less than may lie between two that Discord grants
+        await discord.connected(3)
+    finally:
+        for gateway in gateways:
+            await gateway.close()
 
 
 def _heartbeats() -> list[str]:
