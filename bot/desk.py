@@ -40,6 +40,7 @@ from bot.events import (
 )
 from bot.halt import Reason
 from bot.intake.access import Access
+from bot.intake.asked import asker, event_key, turn_again, turn_of
 from bot.intake.attention import EditVerdict, Sight, Verdict, judge, judge_edit
 from bot.intake.lanes import Arrival, arrive
 from bot.intake.quota import PairBreaker, Quota
@@ -47,6 +48,7 @@ from bot.lanes import Lanes
 from bot.lease import Lease
 from bot.observe.metrics import Metrics
 from bot.observe.receipt import tell_receipt
+from bot.once import Once
 from bot.ports import (
     Accepted,
     Backend,
@@ -60,7 +62,6 @@ from bot.ports import (
     SignalKind,
     Store,
     Suggestion,
-    TurnKind,
     TurnState,
     TurnView,
 )
@@ -73,12 +74,12 @@ from bot.version import VERSION
 log = structlog.get_logger("desk")
 
 _ROOMS_REMEMBERED = 20_000
-_COMMANDS_REMEMBERED = 1_000
 _ANSWERED = (TurnState.SHOWING, TurnState.SETTLED)
 _IN_VAIN = (Outcome.FAILED, Outcome.INTERRUPTED)
 _SETTLING = 2.5  # seconds from a reply's last write to its end in the store, at most: a sign may have to be cleared
 _SETTLING_LOOK = 0.05
 _IGNORED = Receipt(accepted=False)
+_DUPLICATE = Receipt(accepted=False, duplicate=True)
 _SIGNALS = {
     Reason.PERSON: SignalKind.STOP,
     Reason.NEWER: SignalKind.NEWER,
@@ -129,7 +130,7 @@ class Bot:
             wall=wall,
         )
         self._ours: OrderedDict[str, int] = OrderedDict()
-        self._given: OrderedDict[str, None] = OrderedDict()  # commands written as messages
+        self._once = Once(store, wall)
         self._draining = False
         self._receiving = 0
         self._quiet = asyncio.Event()  # set whenever the last event under way is taken
@@ -227,7 +228,9 @@ class Bot:
     # --- messages
 
     async def _message(self, event: MessageReceived) -> Receipt:
-        address, author = event.address, event.author
+        address, author, key = event.address, event.author, event_key(event.address, event.id)
+        if self._once.knows(key):  # before anything is counted or told for a second time
+            return _DUPLICATE
         # A message that opens its thread cannot find a conversation there; if it is a redelivery, accept knows it.
         opens = address.thread == event.id
         conversation = None if opens else await self._conversation(address)
@@ -237,7 +240,7 @@ class Bot:
                 if event.late:  # nobody expects any more what it would change
                     return _IGNORED
                 context = self._context(address, author, event.direct, event.id)
-                return await self._invoke_once(invocation, context, _event_key(address, event.id))
+                return await self._invoke_once(invocation, context, key)
         if event.late and conversation is not None and await self._was_before(event):
             return _IGNORED
         preferences = await self._preferences.at(address, author, event.direct, opens=opens)
@@ -259,19 +262,28 @@ class Bot:
             return _IGNORED
         if verdict is Verdict.RECORD:
             return await self._record(event)
+        changes = self._preferences.changes
+        receipt = await self._ask(event, key, conversation, preferences.settings.busy)
+        if opens and receipt.accepted:
+            self._preferences.opened(address, changes)
+        return receipt
+
+    async def _ask(self, event: MessageReceived, key: str, conversation: int | None, mode: str) -> Receipt:
         refusal = self._refuse(event)
         if refusal is not None:
-            return refusal
-        mode = preferences.settings.busy
+            return refusal if await self._once.claim(key) else _DUPLICATE
         busy = conversation is not None and await self._is_busy(conversation, mode)
         arrival = arrive(busy=busy, mode=mode)
         if arrival is Arrival.DECLINE:
             await self._record(event)
+            if not await self._once.claim(key):  # it may be the very question that is being answered
+                self._quota.give_back(asker(event))
+                return _DUPLICATE
             return Receipt(False, notice=Notice("I am still answering here. Please ask again when I am done."))
-        changes = self._preferences.changes
-        receipt = await self._accept(_question(event), arrival)
-        if opens and receipt.accepted:
-            self._preferences.opened(address, changes)
+        receipt = await self._accept(turn_of(event), arrival)
+        self._once.note(key)
+        if receipt.duplicate:
+            self._quota.give_back(asker(event))
         return receipt
 
     async def _was_before(self, event: MessageReceived) -> bool:
@@ -294,7 +306,7 @@ class Bot:
         reason = self._access.refusal(event.address, event.direct)
         if reason is not None:
             return Receipt(False, notice=Notice(reason, error=True))
-        wait = self._quota.take(self._wall(), f"{event.address.platform}:{event.author.id}")
+        wait = self._quota.take(self._wall(), asker(event))
         if wait:
             return Receipt(
                 False, notice=Notice(f"That was a lot of questions. Please ask again in {wait:.0f} s.", True)
@@ -304,7 +316,7 @@ class Bot:
     async def _accept(self, turn: NewTurn, arrival: Arrival = Arrival.WAIT) -> Receipt:
         accepted = await self._store.accept(turn, self._wall())
         if accepted is None:
-            return Receipt(False, duplicate=True)
+            return _DUPLICATE
         self._taken(turn.address, accepted)
         if accepted.claim is None and arrival is Arrival.INTERRUPT:
             with contextlib.suppress(StoreError):  # it is accepted, and answered after what runs
@@ -351,8 +363,8 @@ class Bot:
             waiting = reply.state is TurnState.RECEIVED
             if judge_edit(known=True, newest=True, waiting=waiting) is not EditVerdict.ANSWER_AGAIN:
                 return None
-            key = f"{_event_key(event.address, event.id)}:edit:{event.revision}"
-            return _again(reply, key, event.author, now, edited=True)
+            key = f"{event_key(event.address, event.id)}:edit:{event.revision}"
+            return turn_again(reply, key, event.author, now, edited=True)
 
         edited = await self._store.edit_message(event.address, event.id, event.text, again, now)
         if edited is None or edited.again is None or edited.reply is None:
@@ -447,7 +459,7 @@ class Bot:
         if view.newest and view.state not in _ANSWERED and self._may_change(event.address, event.author, view):
             view = await self._settling(view)
             if view.text and view.state in _ANSWERED and view.outcome not in _IN_VAIN:
-                return Receipt(False, duplicate=True)  # pressed twice, and made again since
+                return _DUPLICATE  # pressed twice, and made again since
         return await self._make_again(event.id, event.address, event.author, view)
 
     async def _settling(self, view: TurnView) -> TurnView:
@@ -468,7 +480,7 @@ class Bot:
             return Receipt(False, notice=Notice("I am still answering this.", error=True))
         self._turned.pop(view.mark, None)
         key = f"{address.platform}:{address.workspace}:{address.channel}:again:{event_id}"
-        return await self._accept(_again(view, key, view.author, self._wall()))
+        return await self._accept(turn_again(view, key, view.author, self._wall()))
 
     # --- commands and forms
 
@@ -494,15 +506,12 @@ class Bot:
 
     async def _invoke_once(self, invocation: Invocation, context: CommandContext, key: str) -> Receipt:
         """A command written as a message comes as often as the message does; here it is carried out once."""
-        if key in self._given:
-            return Receipt(False, duplicate=True)
-        self._given[key] = None
-        if len(self._given) > _COMMANDS_REMEMBERED:
-            self._given.popitem(last=False)
+        if not await self._once.claim(key):
+            return _DUPLICATE
         try:
             return await self._invoke(invocation, context)
         except StoreError:  # not taken: it comes again
-            self._given.pop(key, None)
+            await self._once.release(key)
             raise
 
     async def _invoke(self, invocation: Invocation, context: CommandContext) -> Receipt:
@@ -547,7 +556,7 @@ class Bot:
         return await self._store.clear(address)
 
     async def ask(self, question: MessageReceived) -> Receipt:
-        return await self._accept(_question(question))
+        return await self._accept(turn_of(question))
 
     def lanes(self) -> tuple[int, int]:
         """(answers being written now, conversations known)."""
@@ -573,37 +582,3 @@ class Bot:
         ended = await self._lanes.finish(max(until - clock(), 0.0), self._aside)
         await self._replica.leave()
         return ended
-
-
-def _event_key(address: Address, message_id: str) -> str:
-    return f"{address.platform}:{address.workspace}:{address.channel}:{message_id}"
-
-
-def _question(event: MessageReceived) -> NewTurn:
-    return NewTurn(
-        event_key=_event_key(event.address, event.id),
-        address=event.address,
-        kind=TurnKind.ANSWER,
-        author=event.author,
-        direct=event.direct,
-        message_id=event.id,
-        text=event.text,
-        files=event.files,
-        sent_at=event.sent_at,
-    )
-
-
-def _again(view: TurnView, event_key: str, author: Author, now: float, *, edited: bool = False) -> NewTurn:
-    return NewTurn(
-        event_key=event_key,
-        address=view.address,
-        kind=TurnKind.AGAIN,
-        author=author,
-        direct=view.direct,
-        message_id=view.message_id,
-        text="",
-        files=(),
-        sent_at=now,
-        target=view.seq,
-        overrides={"edited": True} if edited else {},
-    )

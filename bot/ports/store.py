@@ -60,7 +60,16 @@ class Store(Protocol):
         ...
 
     async def accept(self, turn: NewTurn, now: float) -> Accepted | None:
-        """Claim the event, store the question and queue its turn; ``None`` if the event was accepted before."""
+        """Claim the event, store the question and queue its turn; ``None`` if the event was accepted before, or dealt
+        with without a turn."""
+        ...
+
+    async def claim_event(self, event_key: str, now: float) -> bool:
+        """Have an event to deal with without a turn; False if it was accepted, or claimed so, before."""
+        ...
+
+    async def release_event(self, event_key: str) -> None:
+        """What was claimed was not dealt with after all: the event may come again."""
         ...
 
     async def record(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, delete, func, or_, select
 
 from bot.ports import SignalKind
+from bot.storage import dealt
 from bot.storage.schema import conversations, feedback, settings, turns
 from bot.storage.signals import notify
 
@@ -22,9 +23,10 @@ def forget_some(connection: Connection, platform: str, workspace: str) -> int:
     return len(ids)
 
 
-def forget_settings(connection: Connection, platform: str, workspace: str) -> None:
-    """Remove what was set for the workspace and everything in it."""
+def forget_rest(connection: Connection, platform: str, workspace: str) -> None:
+    """Remove what was set for the workspace and everything in it, and which events were dealt with there."""
     place = f"{platform}:{workspace}"
     inside = func.substr(settings.c.scope, 1, len(place) + 1) == f"{place}:"
     connection.execute(delete(settings).where(or_(settings.c.scope == place, inside)))
+    dealt.forget_place(connection, f"{place}:")
     notify(connection, SignalKind.FORGOTTEN)

@@ -2,8 +2,8 @@
 
 What goes: messages with their versions, the ledger, settled turns with the feedback on them. What stays: everything
 of a conversation that is at work; a question and its older answer while a run for it is younger; turns of the last
-days, by which an event delivered twice is known; settings; and the conversation's row, which holds no words: the bot
-still takes part in the thread when somebody comes back to it.
+days, and events dealt with without one, by which an event delivered twice is known; settings; and the conversation's
+row, which holds no words: the bot still takes part in the thread when somebody comes back to it.
 
 What may go is looked for by reading. The transaction that removes it locks the conversations first, as every writer
 does, passes over those that are at work, and looks again.
@@ -22,6 +22,7 @@ from sqlalchemy import Connection, and_, bindparam, delete, exists, func, or_, s
 
 from bot.errors import StoreError
 from bot.ports import TurnState
+from bot.storage import dealt
 from bot.storage.database import Db
 from bot.storage.schema import conversations, feedback, messages, turns, usage
 from bot.storage.vacuum import give_back
@@ -69,6 +70,9 @@ async def sweep(db: Db, days: float, now: float) -> int:
             if not removed:  # they are at work; the next sweep meets them again
                 break
         first = last
+    while some := await db.tx(dealt.forget_before, limits.turns, _TOGETHER):
+        count += some
+        await asyncio.sleep(_PAUSE)
     return count
 
 

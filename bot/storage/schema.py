@@ -5,9 +5,10 @@ history reads in order even when questions queue up during an answer. A recorded
 take one. ``tail_seq`` is the last one given out, ``tail_turn`` that of the newest turn. Earlier messages of the
 thread are put in front of ``FIRST_SEQ``.
 
-``turns`` is inbox, duplicate filter, queue and audit in one. ``reply_seq`` names the turn whose reply is meant:
-itself for a question, the carrier for a merged one, the target for a reply made again. A conversation with an
-``owner`` has exactly one running turn, ``leased_seq``; (``owner``, ``epoch``) is the fence of its claim.
+``turns`` is inbox, duplicate filter, queue and audit in one; ``dealt`` has the events that became no turn.
+``reply_seq`` names the turn whose reply is meant: itself for a question, the carrier for a merged one, the target for
+a reply made again. A conversation with an ``owner`` has exactly one running turn, ``leased_seq``; (``owner``,
+``epoch``) is the fence of its claim.
 """
 
 from __future__ import annotations
@@ -125,6 +126,14 @@ turns = Table(
     UniqueConstraint("event_key", name="turn_event"),
     # Not unique: it follows from event_key, and SQLite may report a second unique index before the first.
     Index("turn_mark", "mark"),
+)
+
+dealt = Table(
+    "dealt",
+    metadata,
+    Column("event_key", String, primary_key=True),
+    Column("at", Double, nullable=False),
+    Index("dealt_age", "at"),
 )
 
 IS_RUNNING = text("state IN ('generating', 'showing')")

@@ -35,6 +35,7 @@ from bot.storage import (
     answers,
     budgets,
     corrections,
+    dealt,
     forgetting,
     history,
     lanes,
@@ -98,6 +99,12 @@ class SqlStore:
         except Undo:
             return None
         return self._given(me, accepted)
+
+    async def claim_event(self, event_key: str, now: float) -> bool:
+        return await self._db.tx(dealt.claim, event_key, now)
+
+    async def release_event(self, event_key: str) -> None:
+        await self._db.tx(dealt.release, event_key)
 
     def _given(self, me: str, accepted: Accepted | None) -> Accepted | None:
         """What was claimed under a name that has been given up meanwhile is somebody else's to play."""
@@ -223,7 +230,7 @@ class SqlStore:
         count = 0
         while some := await self._db.tx(forgetting.forget_some, platform, workspace):
             count += some
-        await self._db.tx(forgetting.forget_settings, platform, workspace)
+        await self._db.tx(forgetting.forget_rest, platform, workspace)
         return count
 
     # --- writes shared with other processes

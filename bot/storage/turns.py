@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, func, select, update
+from sqlalchemy import Connection, bindparam, case, exists, func, select, update
 
 from bot.errors import Superseded
 from bot.ports import Accepted, Claim, NewTurn, Outcome, TurnKind, TurnState
 from bot.storage.claims import mark_of, read_claim
 from bot.storage.database import Undo
 from bot.storage.inserts import Insert, insert_into
-from bot.storage.schema import FIRST_SEQ, conversations, messages, turns
+from bot.storage.schema import FIRST_SEQ, conversations, dealt, messages, turns
 
 _c, _t = conversations.c, turns.c
 
@@ -53,9 +53,19 @@ _TAKE_SEAT_AGAIN = (
 )
 
 
+_GIVEN = (
+    *("conversation_id", "seq", "reply_seq", "event_key", "mark", "kind", "state", "author", "direct", "message_id"),
+    *("overrides", "attempts", "parts", "notes", "receipt", "received_at", "started_at"),
+)
+
+
 @cache
 def _insert_turn(dialect: str) -> Any:
-    return insert_into(dialect, turns).on_conflict_do_nothing(index_elements=[_t.event_key]).returning(_t.seq)
+    """Nothing is inserted for an event that is known, as a turn or as dealt with."""
+    given = {name: bindparam(name, type_=_t[name].type) for name in _GIVEN}
+    fresh = select(*given.values()).where(~exists().where(dealt.c.event_key == given["event_key"]))
+    statement = insert_into(dialect, turns).from_select(list(given), fresh)
+    return statement.on_conflict_do_nothing(index_elements=[_t.event_key]).returning(_t.seq)
 
 
 @cache

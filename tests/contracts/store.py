@@ -166,6 +166,24 @@ class LaneContract:
         assert await play(house.store, claim) is None
         assert (await accept(house.store, asked("m2"))).seq == claim.seq + 2
 
+    async def test_an_event_is_dealt_with_once_as_a_turn_or_without_one(self, house: House) -> None:
+        turn, outright = asked("m1"), asked("m2")
+        claim = await begin(house.store, turn)
+        assert not await house.store.claim_event(turn.event_key, 2.0)
+        assert await house.store.claim_event(outright.event_key, 2.0)
+        store = await house.crash()
+        assert not await store.claim_event(outright.event_key, 3.0)
+        assert await store.accept(outright, 3.0) is None
+        assert texts(await read_all(store, claim.conversation)) == ["question m1"]
+
+    async def test_an_event_that_could_not_be_dealt_with_may_come_again(self, house: House) -> None:
+        event = asked("m1")
+        assert await house.store.claim_event(event.event_key, 1.0)
+        await house.store.release_event(event.event_key)
+        assert await house.store.claim_event(event.event_key, 2.0)
+        await house.store.release_event(event.event_key)
+        await begin(house.store, event)
+
     async def test_a_question_during_an_answer_waits(self, house: House) -> None:
         claim = await begin(house.store, asked("m1"))
         waiting = await accept(house.store, asked("m2"))
@@ -561,7 +579,11 @@ class AnswerContract:
         here, there = Scope(Level.CHANNEL, "web:w1:c1"), Scope(Level.WORKSPACE, "web:w10")
         for scope in (here, Scope(Level.WORKSPACE, "web:w1"), there):
             await house.store.set_settings(scope, {"model": "m"}, "U1", 1.0)
+        for key in ("web:w1:c1:told", "web:w10:c1:told"):
+            await house.store.claim_event(key, 1.0)
         assert await house.store.forget_workspace("web", "w1") == 60
+        assert await house.store.claim_event("web:w1:c1:told", 2.0)
+        assert not await house.store.claim_event("web:w10:c1:told", 2.0)
         assert await house.store.conversation(place("t1")) is None
         assert [row.scope for row in await house.store.settings([here, Scope(Level.WORKSPACE, "web:w1"), there])] == [
             there

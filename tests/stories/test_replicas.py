@@ -158,6 +158,30 @@ async def test_killed_in_the_middle_of_an_answer_another_process_completes_the_s
     assert "update_of_streaming_message" not in town.slack.sin_names  # the open stream was ended first
 
 
+async def test_what_is_told_to_two_processes_is_carried_out_and_told_once(town: Town) -> None:
+    def told() -> list[str]:
+        return [notice.text for notice in town.slack.ephemerals("ada")]
+
+    async with (
+        town.replica("one", USER_TURNS_PER_MINUTE="1") as one,
+        town.replica("two", USER_TURNS_PER_MINUTE="1") as two,
+    ):
+        town.hears(one)
+        root = await town.asks("tell me")
+        await town.begun(root)
+        for words in ("!set temperature 0.3", "!help", "one too many"):
+            await town.tells(words, root)
+        town.hears(two)
+        for delivery in list(town.slack.deliveries.all):
+            town.slack.deliveries.repeat(delivery)
+        await town.slack.settled()
+        await town.is_done(root)
+        assert {**await one.outcomes(1), **await two.outcomes()} == {"answered": 1}
+    assert ["`temperature`" in text for text in told()] == [True, False, False]
+    assert ["a lot of questions" in text for text in told()] == [False, False, True]
+    assert len(town.llm.seen) == 1
+
+
 async def test_frozen_for_longer_than_its_lease_a_process_writes_nothing_into_what_was_taken_over(town: Town) -> None:
     town.llm.scripts.append(SLOW)
     town.llm.default = Script(text=WHOLE)

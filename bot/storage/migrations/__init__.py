@@ -13,7 +13,7 @@ from sqlalchemy import Connection, inspect, text
 from bot.errors import ConfigurationError, StoreDamaged, StoreError
 from bot.storage.database import Db
 
-HEAD = "0003"
+HEAD = "0004"
 
 
 async def upgrade(db: Db) -> bool:

@@ -61,6 +61,15 @@ def test_no_sixty_seconds_ever_hold_more_questions_than_the_quota(per_minute: in
         assert sum(start <= time < start + 60 for time in taken) <= per_minute
 
 
+def test_a_question_that_was_known_already_does_not_count() -> None:
+    quota = Quota(1)
+    quota.give_back("U1")
+    assert quota.take(0, "U1") == 0
+    quota.give_back("U1")
+    assert quota.take(1, "U1") == 0
+    assert quota.take(2, "U1") > 0
+
+
 def test_a_quota_of_zero_never_refuses() -> None:
     assert all(Quota(0).take(0, "U1") == 0 for _ in range(100))
 

@@ -55,6 +55,7 @@ def test_a_warm_start_does_not_load_alembic(template: Path) -> None:
 
 async def test_a_database_of_the_first_release_is_brought_up_to_date_with_what_it_holds(house: SqlHouse) -> None:
     def go_back(connection: Connection) -> None:
+        connection.execute(text("DROP TABLE dealt"))
         connection.execute(text("DROP TABLE buckets"))
         connection.execute(text("DROP INDEX usage_conversation"))
         connection.execute(text("DROP INDEX conversation_workspace"))

@@ -46,6 +46,7 @@ async def source(template: Path, tmp_path: Path) -> Path:
     await store.feedback(claim.mark, 2, "U1", False, 4.25)
     await store.set_settings(Scope(Level.CHANNEL, "web:w1:c1"), {"system": ODD, "temperature": 0.1}, "U1", 1.0)
     await SqlShelf(house.db, "web").put("channel", "c\u00e9", {"deep": [{"x": None, "y": 1.0, "z": 2**53}]}, 2**62)
+    await store.claim_event("web:w1:c1:command", 4.5)
     other = await begin(store, asked("m2", "t2"))
     await store.shown(other, ["p1"])
     await store.accept(asked("m3", "t2"), 5.0)

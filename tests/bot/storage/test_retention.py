@@ -13,7 +13,7 @@ from bot.events import Author
 from bot.ports import AnswerRecord, Claim, EarlierMessage, Outcome, Usage
 from bot.storage import retention
 from bot.storage.retention import sweep, tend
-from bot.storage.schema import conversations, feedback, messages, metadata, turns, usage, versions
+from bot.storage.schema import conversations, dealt, feedback, messages, metadata, turns, usage, versions
 from tests.bot.storage.houses import SqlHouse
 from tests.contracts.store import again, asked, begin, place, read_all, said, texts
 
@@ -126,14 +126,16 @@ async def test_a_question_stays_while_a_younger_run_answers_it_merged_ones_too(h
 
 async def test_an_event_of_the_last_days_is_known_again_however_short_the_retention(house: SqlHouse) -> None:
     claim = await ask(house, "m1", days=2)
+    assert await house.store.claim_event("web:w1:c1:command", TODAY - 2 * DAY)
     assert await sweep(house.db, 1, TODAY) == 2 + 1  # messages and the entry of the ledger
     assert await read_all(house.store, claim.conversation) == []
     assert await house.store.accept(asked("m1"), TODAY) is None
+    assert not await house.store.claim_event("web:w1:c1:command", TODAY)
     view = await house.store.turn(claim.mark)
     assert view is not None
     assert (view.text, view.newest) == ("", False)
-    assert await sweep(house.db, 1, TODAY + 2 * DAY) == 1
-    assert await count(house, turns) == 0
+    assert await sweep(house.db, 1, TODAY + 2 * DAY) == 1 + 1  # the turn and the command
+    assert await count(house, turns) == await count(house, dealt) == 0
 
 
 async def test_a_turn_that_gets_to_work_while_it_is_looked_at_is_passed_over(house: SqlHouse) -> None:
@@ -217,6 +219,7 @@ async def test_the_task_in_the_bot_sweeps_by_itself_and_gives_the_pages_back(
 
 async def test_every_table_of_words_is_swept_or_named_here(house: SqlHouse) -> None:
     await ask(house, "m1", days=40)
+    await house.store.claim_event("web:w1:c1:command", TODAY - 40 * DAY)
     await sweep(house.db, 30, TODAY)
     left = {table.name for table in metadata.sorted_tables if await count(house, table)}
     assert left == {"conversations"}
