@@ -46,7 +46,8 @@ def back_up(source: Path, target: Path) -> int:
         return target.stat().st_size
     except (sqlite3.Error, OSError) as error:
         code = code_of(error) or getattr(error, "strerror", None) or type(error).__name__
-        raise StoreError(str(code), user_text=f"The backup failed ({code}). An older {target} is as it was.") from error
+        older = f" The older {target} is as it was." if target.exists() else ""
+        raise StoreError(str(code), user_text=f"The backup failed ({code}).{older}") from error
     finally:
         for leftover in (copy, Path(f"{copy}-wal"), Path(f"{copy}-shm")):
             leftover.unlink(missing_ok=True)

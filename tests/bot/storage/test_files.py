@@ -111,13 +111,18 @@ async def test_a_damaged_database_makes_no_backup_and_leaves_the_older_one(house
     file, copy = tmp_path / "data" / "parley.db", tmp_path / "copy.db"
     await ask_and_answer(house.store, *(f"m{n}" for n in range(50)))
     await house.db.close()
-    copy.write_text("an older one")
     with file.open("r+b") as opened:
         opened.seek(4096 * 4)
         opened.write(b"\xff" * 4096 * 8)
     with pytest.raises(StoreError) as caught:
         await asyncio.to_thread(back_up, file, copy)
     assert "The backup failed" in caught.value.user_text
+    assert "older" not in caught.value.user_text
+    assert not copy.exists()
+    copy.write_text("an older one")
+    with pytest.raises(StoreError) as caught:
+        await asyncio.to_thread(back_up, file, copy)
+    assert caught.value.user_text.endswith(f"The older {copy} is as it was.")
     assert copy.read_text() == "an older one"
     assert {path.name for path in tmp_path.iterdir()} == {"data", "copy.db"}
 
