@@ -17,11 +17,11 @@ import pkgutil
 import signal
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 import uvicorn
@@ -48,8 +48,11 @@ from bot.storage import SqlShelf, open_store
 from bot.storage.retention import tend
 from bot.turn import Turns
 
+T = TypeVar("T")
+
 log = structlog.get_logger("house")
 
+_STARTING = 10.0  # seconds that a database server may take which is started at the same time
 _TICK = 5.0  # seconds between looks at the database and at the gauges
 
 
@@ -86,7 +89,7 @@ async def house(
     """
     async with contextlib.AsyncExitStack() as stack:
         config.data_dir.mkdir(parents=True, exist_ok=True)
-        store, db = await open_store(config.database_url, config.data_dir, config.replica_lease)
+        store, db = await open_store(config.database_url, config.data_dir, config.replica_lease, _STARTING)
         stack.push_async_callback(store.close)
         if config.retention_days:
             stack.callback(asyncio.create_task(tend(db, config.retention_days), name="retention").cancel)
@@ -230,7 +233,7 @@ async def living(opened: House, end: asyncio.Event | None = None) -> AsyncIterat
     try:
         resumed = await bot.resume()
         for adapter in opened.adapters:
-            await _start(adapter, end)
+            await _unless(end, adapter.start())  # a platform that does not answer takes its time
             started.append(adapter)
             if end.is_set():
                 break
@@ -249,20 +252,6 @@ async def living(opened: House, end: asyncio.Event | None = None) -> AsyncIterat
             tick.cancel()
         for adapter in reversed(started):
             await adapter.close()
-
-
-async def _start(adapter: Adapter, end: asyncio.Event) -> None:
-    """Start it, or call that off once ``end`` is set: a platform that does not answer takes its time."""
-    starting, ending = asyncio.create_task(adapter.start()), asyncio.create_task(end.wait())
-    try:
-        await asyncio.wait({starting, ending}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        ending.cancel()
-        if not starting.done():
-            starting.cancel()
-            await asyncio.wait({starting})
-    if not starting.cancelled():
-        starting.result()
 
 
 async def probe(config: Config) -> Sequence[Check]:
@@ -303,7 +292,12 @@ async def run(config: Config, announce: Callable[[str], None] = _say) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end.set)
-    async with house(config) as opened, listening(opened), living(opened, end):
+    async with contextlib.AsyncExitStack() as stack:
+        opened = await _unless(end, stack.enter_async_context(house(config)))
+        if opened is None:
+            return 0
+        await stack.enter_async_context(listening(opened))
+        await stack.enter_async_context(living(opened, end))
         surfaces = ",".join(adapter.name for adapter in opened.adapters)
         backend = opened.completions.backend()
         if not end.is_set():
@@ -315,6 +309,19 @@ async def run(config: Config, announce: Callable[[str], None] = _say) -> int:
     if not end.is_set():
         raise next(iter(opened.bot.lost.values()))
     return 0
+
+
+async def _unless(end: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """What ``work`` gives; it is called off, and ``None``, once ``end`` is set."""
+    task, ending = asyncio.create_task(work), asyncio.create_task(end.wait())
+    try:
+        await asyncio.wait({task, ending}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        ending.cancel()
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task})
+    return None if task.cancelled() else task.result()
 
 
 async def _all_lost(opened: House) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from bot.errors import StoreBusy, StoreDamaged, StoreError, StoreFull, StoreReadOnly
+from bot.errors import ConfigurationError, StoreBusy, StoreDamaged, StoreError, StoreFull, StoreReadOnly
 
 # SQLite primary result codes (https://www.sqlite.org/rescode.html) and PostgreSQL SQLSTATEs.
 _KINDS: dict[str, type[StoreError]] = {
@@ -25,6 +26,8 @@ _KINDS: dict[str, type[StoreError]] = {
     "XX001": StoreDamaged,
     "XX002": StoreDamaged,
 }
+# Starting, stopping, or gone again. A driver that met nobody has no code.
+_AWAY = frozenset({"", "57P01", "57P02", "57P03", "08000", "08001", "08003", "08004", "08006"})
 UNOPENABLE = frozenset({"SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM"})
 
 
@@ -48,3 +51,24 @@ def translate(error: BaseException) -> StoreError:
         return StoreBusy("no connection was free in time")
     code = code_of(error)
     return _KINDS.get(code, StoreError)(code or type(error).__name__)
+
+
+def is_away(error: BaseException) -> bool:
+    """The server could not be reached, or takes nobody yet: it may do so in a moment."""
+    return code_of(error) in _AWAY
+
+
+def closed(variable: str, url: URL, error: BaseException) -> ConfigurationError:
+    """Why the server at ``url``, which ``variable`` names, could not be used."""
+    code = code_of(error)
+    problem, fix = f"the database server does not let us in ({code})", "Look at the server's log for the reason."
+    if is_away(error):
+        problem = f"no database server can be reached at {url.host}:{url.port or 5432} ({code or type(error).__name__})"
+        fix = "See whether it runs, and check host and port in the address."
+    elif code in ("28P01", "28000"):
+        problem = f"the database server refuses the user or the password ({code})"
+        fix = "Check both, and whether the server lets this machine in (pg_hba.conf)."
+    elif code == "3D000":
+        problem = f"the database server has no database called {url.database}"
+        fix = "Make it with CREATE DATABASE, or correct the name in the address."
+    return ConfigurationError(variable, problem, fix)

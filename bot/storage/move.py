@@ -22,7 +22,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from bot.errors import ConfigurationError, StoreError
-from bot.storage.failures import code_of
+from bot.storage.failures import closed, code_of
 from bot.storage.files import existing_file, snapshot
 from bot.storage.lock import FileLock
 from bot.storage.migrations import HEAD
@@ -62,7 +62,7 @@ async def move(source: str, target: str, tell: Callable[[Moved], None]) -> str:
             try:
                 new = await stack.enter_async_context(engine.connect())
             except _TROUBLE as error:
-                raise _closed(error) from error
+                raise closed("--to", url, error) from error
             arrived = await new.run_sync(_fill, old)
             await new.commit()
     except _TROUBLE as error:
@@ -184,14 +184,6 @@ _UNDONE = (
     "The move failed and was undone ({reason}): the new database is as it was before, and the file was not touched. "
     "Mend the reason and run the same command again."
 )
-
-
-def _closed(error: Exception) -> ConfigurationError:
-    return ConfigurationError(
-        "--to",
-        f"the database server does not let us in ({code_of(error) or type(error).__name__})",
-        "Check its address, user, password and database name.",
-    )
 
 
 def _undone(error: Exception) -> Exception:

@@ -9,13 +9,14 @@ import traceback
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, make_url, text
 
 from bot.errors import ConfigurationError, ParleyError, StoreBusy, StoreError, StoreFull, StoreReadOnly
 from bot.storage import Db, open_store
 from bot.storage.schema import shelf
 from tests.bot.storage.houses import SqlHouse, make_template, open_house
 from tests.contracts.store import accept, ask_and_answer, asked, begin, read_all, texts
+from tests.postgres import Server
 
 SECRET = "the words of a person"
 
@@ -127,8 +128,18 @@ async def test_an_address_of_no_known_kind_is_refused(url: str) -> None:
 
 
 async def test_a_server_that_is_not_there_is_said_without_its_password() -> None:
-    with pytest.raises(ConfigurationError, match="does not let us in") as caught:
+    with pytest.raises(ConfigurationError, match="no database server can be reached at 127.0.0.1:1") as caught:
         await Db.open("postgresql://parley:hunter2@127.0.0.1:1/parley")
+    assert "hunter2" not in caught.value.user_text
+
+
+async def test_a_server_that_lets_nobody_in_says_why(postgresql: Server) -> None:
+    url = make_url(postgresql.url("nowhere"))
+    with pytest.raises(ConfigurationError, match="has no database called nowhere") as caught:
+        await Db.open(url.render_as_string(hide_password=False), patience=600.0)
+    assert "CREATE DATABASE" in caught.value.fix
+    with pytest.raises(ConfigurationError, match="refuses the user or the password") as caught:
+        await Db.open(url.set(password="hunter2").render_as_string(hide_password=False), patience=600.0)
     assert "hunter2" not in caught.value.user_text
 
 

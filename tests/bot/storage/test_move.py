@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Table, inspect, select
+from sqlalchemy import Connection, Table, inspect, make_url, select
 
 from bot.errors import ConfigurationError, StoreError
 from bot.events import File
@@ -201,7 +201,7 @@ async def test_a_damaged_file_is_said_and_leaves_the_server_as_it_was(source: Pa
     [
         ("mysql://u:hunter2@h/d", "--to: it is not the address"),
         ("nonsense", "--to: it is not the address"),
-        ("postgresql://u:hunter2@127.0.0.1:1/d", "--to: the database server does not let us in"),
+        ("postgresql://u:hunter2@127.0.0.1:1/d", "--to: no database server can be reached at 127.0.0.1:1"),
     ],
 )
 async def test_a_wrong_target_is_told_without_its_password(source: Path, target: str, told: str) -> None:
@@ -209,6 +209,12 @@ async def test_a_wrong_target_is_told_without_its_password(source: Path, target:
         await move(url_of(source), target, lambda _: None)
     assert caught.value.user_text.startswith(told)
     assert "hunter2" not in str(caught.value)
+
+
+async def test_a_target_that_refuses_the_password_is_told(source: Path, target: str) -> None:
+    wrong = make_url(target).set(password="hunter2").render_as_string(hide_password=False)
+    with pytest.raises(ConfigurationError, match="--to: the database server refuses the user or the password"):
+        await move(url_of(source), wrong, lambda _: None)
 
 
 async def test_a_wrong_source_is_told(tmp_path: Path, target: str) -> None:
