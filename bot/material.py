@@ -262,6 +262,7 @@ def _request(claim: Claim, settings: TurnSettings, prompt: Prompt, room: Room) -
         user=hash_person(claim.address.platform, claim.author.id),
         fallbacks=settings.fallbacks,
         prompt_tokens=prompt.tokens,
+        may_grow=settings.max_completion_tokens is None,
     )
 
 

@@ -24,7 +24,7 @@ from bot.llm.config import LlmConfig
 from bot.llm.durations import in_words
 from bot.llm.exchange import Broken, Exchange, open_client, send
 from bot.llm.failures import Asked
-from bot.llm.limits import Limits, shrink_answer
+from bot.llm.limits import Limits, grow_answer, shrink_answer
 from bot.llm.line import Line, TooLong
 from bot.llm.models import Catalogue, guess_server
 from bot.llm.reader import AnswerReader, NotTheProtocol, ProviderSaid
@@ -181,11 +181,15 @@ class ChatCompletions:
         return verdict if self._room(verdict, request, model) else replace(verdict, remedy=Remedy.NOTHING)
 
     def _changed(self, request: CompletionRequest, model: str, verdict: Verdict) -> CompletionRequest:
-        """What to ask next time: without what was refused."""
+        """What to ask next time: without what was refused, and with the room that the answer needs."""
         if verdict.remedy is Remedy.DROP:
             self._refused.setdefault(model, set()).add(verdict.field)
         if verdict.remedy is Remedy.SHRINK:
             return replace(request, max_completion_tokens=self._room(verdict, request, model))
+        sent = answer_budget(request, self._catalogue.facts(model))
+        if verdict.remedy is Remedy.MORE and request.may_grow and sent is not None:
+            more = grow_answer(sent, request.prompt_tokens, self._limits.minute(model))
+            return replace(request, max_completion_tokens=more)
         return request
 
     def _room(self, verdict: Verdict, request: CompletionRequest, model: str) -> int | None:

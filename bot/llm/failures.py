@@ -47,7 +47,10 @@ _NO_FORMAT = re.compile(r"not support (the )?response[ _]format", re.IGNORECASE)
 _LIMIT_NAME = re.compile(r"\b(requests|tokens|input tokens|output tokens) per (minute|hour|day)\b", re.IGNORECASE)
 _NUMBER = {name: re.compile(rf"\b{name} (\d+)", re.IGNORECASE) for name in ("Limit", "Requested")}
 _TRY_AGAIN = re.compile(r"try again in ((?:\d+(?:\.\d+)?(?:ms|h|m|s))+)", re.IGNORECASE)
-_GENERATION = ("tool_use_failed", "json_validate_failed")
+_GENERATION = {
+    "tool_use_failed": ("a tool call that cannot be read", Remedy.ONCE),
+    "json_validate_failed": ("JSON that does not hold together", Remedy.MORE),  # mostly the limit has cut it
+}
 _DROPPABLE = frozenset(
     {"temperature", "top_p", "stop", "seed", "user", "service_tier", "stream_options", "reasoning_effort"}
     | {"include_reasoning", "reasoning_format", "response_format", "max_completion_tokens", "max_tokens"}
@@ -156,11 +159,9 @@ def _judge_code(problem: Problem, asked: Asked) -> Verdict | None:
         text = f"This bot's account at {asked.server} may not use `{asked.model}`. {_choose(asked)}"
         return Verdict(KeyRefused(code, user_text=text), others_may=True)
     if code in _GENERATION:
-        what = (
-            "JSON that does not hold together" if code == "json_validate_failed" else "a tool call that cannot be read"
-        )
+        what, remedy = _GENERATION[code]
         text = f"The model wrote {what}. Please ask again; a higher max_completion_tokens can help."
-        return Verdict(BadAnswer(code, user_text=text), Remedy.ONCE)
+        return Verdict(BadAnswer(code, user_text=text), remedy)
     if code == "context_length_exceeded" or (
         _OVERFLOW.search(problem.message) and problem.code != "rate_limit_exceeded"
     ):

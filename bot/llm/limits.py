@@ -92,6 +92,11 @@ class Limits:
             longest = max(longest, account.wait(ahead + tokens, now))
         return longest
 
+    def minute(self, model: str) -> int | None:
+        """The tokens per minute, where they are known."""
+        account = self._tokens.get(model)
+        return account.limit if account is not None else None
+
     def states(self, now: float) -> list[LimitState]:
         """What the provider last said, brought up to ``now``."""
         states = []
@@ -109,3 +114,9 @@ def shrink_answer(prompt: int, limit: int) -> int | None:
     """
     room = min(limit - prompt, limit // 2)
     return room if room >= _LEAST_ANSWER else None
+
+
+def grow_answer(sent: int, prompt: int, limit: int | None) -> int:
+    """Twice the budget ``sent`` for an answer, as far as a minute allows; ``limit`` ``None``: as far as is known."""
+    most = 2 * sent if limit is None else shrink_answer(prompt, limit) or sent
+    return max(sent, min(2 * sent, most))

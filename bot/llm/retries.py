@@ -16,7 +16,7 @@ class Remedy(Enum):
     """What can help. ``REST``: wait as told. ``BACKOFF``: wait a growing while. ``ONCE``: the same again, one time.
 
     ``FRESH``: again on a new connection. ``DROP``: again without the field the server refused. ``SHRINK``: again with
-    a smaller budget for the answer.
+    a smaller budget for the answer. ``MORE``: one time, with a larger one.
     """
 
     NOTHING = auto()
@@ -26,6 +26,7 @@ class Remedy(Enum):
     FRESH = auto()
     DROP = auto()
     SHRINK = auto()
+    MORE = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,8 @@ class Decision:
     fresh: bool = False
 
 
-_MOST = {Remedy.REST: 4, Remedy.BACKOFF: 3, Remedy.ONCE: 1, Remedy.FRESH: 2, Remedy.DROP: 4, Remedy.SHRINK: 2}
+_MOST = {Remedy.REST: 4, Remedy.BACKOFF: 3, Remedy.FRESH: 2, Remedy.DROP: 4, Remedy.SHRINK: 2}
+_MOST |= {Remedy.ONCE: 1, Remedy.MORE: 1}
 
 
 class Retries:

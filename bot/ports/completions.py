@@ -37,7 +37,8 @@ class CompletionRequest:
 
     ``json``: ``None`` for text, ``True`` for any JSON object, or a schema. ``user``: an opaque hash. ``prefill``:
     the beginning of the answer, which the answer text then includes. ``fallbacks``: models to try in order when
-    the first cannot answer. ``prompt_tokens``: the estimate used to wait for the per-minute token limit.
+    the first cannot answer. ``prompt_tokens``: the estimate used to wait for the per-minute token limit. ``may_grow``:
+    nobody set ``max_completion_tokens``, so a second try may have more where the first was cut.
     """
 
     model: str
@@ -55,6 +56,7 @@ class CompletionRequest:
     user: str = ""
     fallbacks: tuple[str, ...] = ()
     prompt_tokens: int = 0
+    may_grow: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -375,6 +375,20 @@ async def test_json_answers_are_asked_for_and_shown_whole(ana: Person, llm: LlmE
     assert llm.seen[-1].body["response_format"] == {"type": "json_object"}
 
 
+@pytest.mark.parametrize("limited", [False, True])
+async def test_json_that_was_cut_is_made_again_with_more_room_unless_somebody_limited_it(
+    ana: Person, llm: LlmEmulator, limited: bool
+) -> None:
+    await ana.commands("json")
+    if limited:
+        await ana.commands("set max_completion_tokens 2000")
+    llm.scripts.append(refusal(400, "json_validate_failed", "Failed to generate JSON."))
+    answer = await ana.answer(await ana.says("@Parley a colour"))
+    assert answer["text"].startswith("{")
+    first, second = (seen.body["max_completion_tokens"] for seen in llm.seen)
+    assert second == (first if limited else 2 * first)
+
+
 async def test_an_answer_that_misses_its_schema_says_so_beside_it(ana: Person, llm: LlmEmulator) -> None:
     llm.default = Script(text='{"colour": "blue"}')
     schema = '{"type": "object", "properties": {"title": {"type": "string"}}, "required": ["title"]}'
