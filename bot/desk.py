@@ -382,7 +382,7 @@ class Bot:
             return _IGNORED
         with contextlib.suppress(StoreError):  # whoever plays it sees so by itself
             await self._halt(view.conversation, Reason.DELETED, view)
-        return Receipt(accepted=False)
+        return Receipt(True)
 
     # --- controls
 
