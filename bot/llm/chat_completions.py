@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -26,9 +26,9 @@ from bot.llm.exchange import Broken, Exchange, open_client, send
 from bot.llm.failures import Asked
 from bot.llm.limits import Limits, grow_answer, shrink_answer
 from bot.llm.line import Line, TooLong
-from bot.llm.models import Catalogue, guess_server
+from bot.llm.models import Catalogue, ModelFacts, ServerRules, guess_server
 from bot.llm.reader import AnswerReader, NotTheProtocol, ProviderSaid
-from bot.llm.request import answer_budget, build_body
+from bot.llm.request import answer_budget, build_body, list_unsent
 from bot.llm.retries import Remedy, Retries, Step, Verdict
 from bot.llm.wire import Problem, decode_models, read_error_body
 from bot.ports import Backend, CompletionRequest, LimitState, ModelProfile, Piece, Switched, Waiting
@@ -138,10 +138,11 @@ class ChatCompletions:
                         yield [waiting]
             self._limits.spend(model, tokens, _now())
             began = _now()
+            unsent = list_unsent(request, *self._taken(model))
             reader = AnswerReader(show_reasoning=request.show_reasoning, prefill=request.prefill)
             try:
                 exchange = await self._open(request, model, fresh)
-                async with aclosing(self._read(exchange, reader, model)) as batches:
+                async with aclosing(self._read(exchange, reader, model, unsent)) as batches:
                     async for batch in batches:
                         yield batch
                 return
@@ -200,8 +201,7 @@ class ChatCompletions:
     async def _open(self, request: CompletionRequest, model: str, fresh: bool) -> Exchange:
         """Send the request; returns once a success status is there."""
         asked = self._asked(model)
-        facts, rules = self._catalogue.facts(model), self._catalogue.rules
-        body = build_body(request, model, facts, rules, self._refused.get(model, ()))
+        body = build_body(request, model, *self._taken(model))
         try:
             exchange = await send(self._client, self._config, body, fresh=fresh)
         except Broken as broken:
@@ -219,7 +219,7 @@ class ChatCompletions:
         raise _Failed(failures.judge_status(exchange.status, exchange.headers, problem, asked))
 
     async def _read(
-        self, exchange: Exchange, reader: AnswerReader, model: str
+        self, exchange: Exchange, reader: AnswerReader, model: str, unsent: tuple[str, ...]
     ) -> AsyncGenerator[Sequence[Piece], None]:
         """The answer of one successful exchange. Raises ``_Failed`` at whatever point it breaks."""
         asked = self._asked(model)
@@ -251,7 +251,8 @@ class ChatCompletions:
                 await exchange.close()
         lost = lost or _missing(reader, asked, something=begun)
         if lost is None:
-            yield [*rest, reader.finished(model, exchange.headers.get("x-request-id", ""))]
+            finished = reader.finished(model, exchange.headers.get("x-request-id", ""))
+            yield [*rest, replace(finished, unsent=unsent)]
             return
         if rest:
             yield rest
@@ -273,6 +274,10 @@ class ChatCompletions:
             return verdict
         problem = Problem(code="model_not_found")
         return failures.judge_status(404, {}, problem, self._asked(model))
+
+    def _taken(self, model: str) -> tuple[ModelFacts, ServerRules, Collection[str]]:
+        """What is known of what the model and its server take, and the fields that were refused."""
+        return self._catalogue.facts(model), self._catalogue.rules, self._refused.get(model, ())
 
     def _asked(self, model: str) -> Asked:
         return Asked(self._name, model, self._catalogue.replacement(model), self._catalogue.names())

@@ -34,9 +34,7 @@ def build_body(
     request: CompletionRequest, model: str, facts: ModelFacts, rules: ServerRules, refused: Collection[str] = ()
 ) -> bytes:
     """The request body. ``refused``: optional fields this model is known to refuse, left out as well."""
-    fields = _fields(request, facts, rules)
-    for name in refused:
-        fields.pop(name, None)
+    fields = _fields(request, facts, rules, refused)
     streamed = wants_stream(request)
     body: dict[str, Any] = {
         "model": model,
@@ -49,7 +47,30 @@ def build_body(
     return msgspec.json.encode(body)
 
 
-def _fields(request: CompletionRequest, facts: ModelFacts, rules: ServerRules) -> dict[str, Any]:
+def list_unsent(
+    request: CompletionRequest, facts: ModelFacts, rules: ServerRules, refused: Collection[str] = ()
+) -> tuple[str, ...]:
+    """The settings in ``request`` that ``build_body`` leaves out, by their names as settings."""
+    fields = _fields(request, facts, rules, refused)
+    return tuple(
+        name
+        for name in (
+            "temperature",
+            "top_p",
+            "max_completion_tokens",
+            "stop",
+            "seed",
+            "reasoning_effort",
+            "service_tier",
+        )
+        if getattr(request, name) not in (None, ())
+        and (rules.limit_field if name == "max_completion_tokens" else name) not in fields
+    )
+
+
+def _fields(
+    request: CompletionRequest, facts: ModelFacts, rules: ServerRules, refused: Collection[str]
+) -> dict[str, Any]:
     profile = facts.profile
     fields: dict[str, Any] = {
         "temperature": request.temperature,
@@ -70,7 +91,7 @@ def _fields(request: CompletionRequest, facts: ModelFacts, rules: ServerRules) -
         fields["include_reasoning"] = request.show_reasoning
     elif rules.reasoning_fields and facts.reasoning == "reasoning_format":
         fields["reasoning_format"] = "parsed" if request.show_reasoning else "hidden"
-    return fields
+    return {name: value for name, value in fields.items() if name not in refused}
 
 
 def _response_format(request: CompletionRequest, facts: ModelFacts) -> dict[str, Any] | None:

@@ -36,6 +36,8 @@ def receipt(
         facts["failure"] = failure
     if finished is not None:
         facts |= {"finish": finished.reason, "request": finished.request_id, "seed": finished.seed}
+        if unsent := [name for name in finished.unsent if name in settings]:
+            facts["unsent"] = unsent
         if finished.usage is not None:
             facts["usage"] = _usage(finished.usage)
     return facts
@@ -55,7 +57,9 @@ def tell_receipt(view: TurnView) -> Notice:
             f"{usage['completion']:,} out"
             + (f", {usage['reasoning']:,} of them thinking." if usage["reasoning"] else ".")
         )
-    lines += [f"- `{key}` = {value} (set for the {level})" for key, (value, level) in facts["settings"].items()]
+    for key, (value, level) in facts["settings"].items():
+        unsent = ", not sent: this model does not take it" if key in facts.get("unsent", ()) else ""
+        lines.append(f"- `{key}` = {value} (set for the {level}){unsent}")
     lines += [f"- {notice}" for notice in facts["notices"]]
     if facts.get("finish") not in (None, "stop"):
         lines.append(f"It ended because of: {facts['finish']}.")

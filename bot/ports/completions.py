@@ -102,13 +102,17 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The last piece. ``reason``: stop, length, content_filter, or another word the server used."""
+    """The last piece. ``reason``: stop, length, content_filter, or another word the server used.
+
+    ``unsent``: what of the request was left out because the model or its server does not take it, by field.
+    """
 
     reason: str
     model: str
     usage: Usage | None = None
     request_id: str = ""
     seed: int | None = None
+    unsent: tuple[str, ...] = ()
 
 
 Piece = TextDelta | ReasoningDelta | Waiting | Switched | Finished

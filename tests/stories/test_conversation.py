@@ -338,6 +338,8 @@ async def test_deleting_the_question_while_it_is_answered_cancels_the_run_and_ta
     await llm.seen[1].over.wait()
     assert llm.seen[1].left_early
     await ana.until(lambda: ana.statuses[-1] is None)
+    counted = (await ana.http.get("/metrics")).text
+    assert 'parley_events_total{kind="MessageDeleted",result="accepted"} 1.0' in counted
 
 
 async def test_a_channels_model_is_changed_and_named_in_why(ana: Person, llm: LlmEmulator) -> None:
@@ -350,6 +352,19 @@ async def test_a_channels_model_is_changed_and_named_in_why(ana: Person, llm: Ll
     assert told is not None
     assert "openai/gpt-oss-120b" in told["text"]
     assert "channel" in told["text"]
+
+
+async def test_a_setting_that_the_model_refused_is_said_in_why_not_to_have_been_sent(
+    ana: Person, llm: LlmEmulator
+) -> None:
+    for line in ("model acme/unknown-7b", "set reasoning_effort high", "set temperature 0.5"):
+        assert not (await ana.commands(line))["notice"]["error"]
+    answer = await ana.answer(await ana.says("@Parley hello"))
+    told = await ana.presses(answer, "why")
+    assert told is not None
+    assert "`reasoning_effort` = high (set for the channel), not sent: this model does not take it" in told["text"]
+    assert "`temperature` = 0.5 (set for the channel)\n" in told["text"] + "\n"
+    assert [seen.body.get("temperature") for seen in llm.seen] == [0.5, 0.5]
 
 
 async def test_a_threads_setting_wins_over_the_channels_and_counts_only_there(ana: Person, llm: LlmEmulator) -> None:

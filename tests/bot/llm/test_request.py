@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bot.llm.models import Catalogue, guess_server
-from bot.llm.request import build_body
+from bot.llm.request import build_body, list_unsent
 from bot.ports import ChatMessage, CompletionRequest, Image, JsonSchema
 from tests.bot.llm.conftest import ask
 from tests.emulators import llm_rules
@@ -46,6 +46,15 @@ def test_ollama_gets_its_own_name_for_the_token_limit_and_no_foreign_fields() ->
     assert sent["max_tokens"] == 100
     assert sent["stream_options"] == {"include_usage": True}
     assert not {"max_completion_tokens", "service_tier", "user", "include_reasoning", "reasoning_format"} & set(sent)
+
+
+def test_what_a_server_is_not_sent_is_known() -> None:
+    catalogue = Catalogue("llamacpp")
+    request = ask(reasoning_effort="low", service_tier="flex", temperature=0.5, max_completion_tokens=100, stop=("x",))
+    facts, rules = catalogue.facts(request.model), catalogue.rules
+    assert list_unsent(request, facts, rules) == ("reasoning_effort", "service_tier")
+    assert "max_completion_tokens" in list_unsent(request, facts, rules, {"max_tokens"})
+    assert list_unsent(ask(), facts, rules) == ()
 
 
 def test_openai_is_not_sent_a_tier_that_only_groq_has() -> None:
