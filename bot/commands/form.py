@@ -23,7 +23,7 @@ from bot.commands.wording import word_place
 from bot.errors import CompletionFailed, SettingRefused
 from bot.ports import Form, FormField, Level, SettingRow
 from bot.settings.catalogue import KEYS, Key
-from bot.settings.change import FORMATS, Change, check_change, read_change, refuse
+from bot.settings.change import FORMATS, Change, check_change, list_choices, read_change, refuse
 from bot.settings.resolve import RANK, Chosen, Effective, resolve
 
 _MODELS = 100
@@ -129,11 +129,11 @@ def _is_locked(key: Key, chosen: Chosen, level: Level, context: CommandContext) 
 
 async def _choices(context: CommandContext, effective: Effective) -> dict[str, tuple[str, ...]]:
     """The values to choose from, by key; () where anything may be typed."""
-    found = {key.name: key.kind.choices for key in KEYS.values()}
+    profile = profile_of(context, effective)
+    found = {key.name: list_choices(key, profile) for key in KEYS.values()}
     with contextlib.suppress(CompletionFailed):
         found["model"] = tuple(profile.id for profile in await context.completions.models())[:_MODELS]
     found["response_format"] = (*FORMATS, *effective.schemas)
-    found["reasoning_effort"] = profile_of(context, effective).efforts or found["reasoning_effort"]
     return {name: (*offered, "off") if offered and KEYS[name].optional else offered for name, offered in found.items()}
 
 

@@ -12,7 +12,7 @@ from bot.commands.wording import word_value
 from bot.errors import CompletionFailed, SettingRefused
 from bot.ports import Suggestion
 from bot.settings.catalogue import KEYS, RESET, find_key
-from bot.settings.change import FORMATS
+from bot.settings.change import FORMATS, list_choices
 
 MOST = 25
 """How many Discord shows; more would not help anybody elsewhere either."""
@@ -98,11 +98,9 @@ async def _suggest_setting(rest: str, context: CommandContext) -> Iterable[Sugge
 
 async def _list_values(name: str, context: CommandContext) -> Sequence[str]:
     effective = await read_effective(context)
-    if name == "reasoning_effort":
-        return profile_of(context, effective).efforts or KEYS[name].kind.choices
     if name == "response_format":
         return (*FORMATS, *effective.schemas)
-    return KEYS[name].kind.choices
+    return list_choices(KEYS[name], profile_of(context, effective))
 
 
 async def _list_models(context: CommandContext) -> Sequence[tuple[str, str]]:

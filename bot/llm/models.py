@@ -118,7 +118,13 @@ class Catalogue:
     def _from_file(self, model: str) -> ModelFacts:
         known = self._file.get(model)
         if known is None:
-            return ModelFacts(ModelProfile(model, vision=self._sees(model), json_object=self.rules.json_object))
+            profile = ModelProfile(
+                model,
+                vision=self._sees(model),
+                json_object=self.rules.json_object,
+                service_tiers=self.rules.service_tiers,
+            )
+            return ModelFacts(profile)
         profile = ModelProfile(
             model,
             context_window=known.context_window,
@@ -128,6 +134,7 @@ class Catalogue:
             json_object=known.json_object,
             json_schema=known.json_schema,
             known=True,
+            service_tiers=self.rules.service_tiers,
             price_in=known.price_in,
             price_cached=known.price_cached,
             price_out=known.price_out,

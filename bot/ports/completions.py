@@ -122,7 +122,7 @@ Piece = TextDelta | ReasoningDelta | Waiting | Switched | Finished
 class ModelProfile:
     """What is known of a model. ``known`` is False for a model no data file names; it is then let through.
 
-    Prices in US dollars per million tokens, ``None`` when unknown.
+    ``service_tiers``: those its server offers. Prices in US dollars per million tokens, ``None`` when unknown.
     """
 
     id: str
@@ -133,6 +133,7 @@ class ModelProfile:
     json_object: bool = True
     json_schema: bool = False
     known: bool = False
+    service_tiers: tuple[str, ...] = ()
     price_in: float | None = None
     price_cached: float | None = None
     price_out: float | None = None

@@ -81,6 +81,10 @@ def check_value(key: Key, value: Any, effective: Effective, profile: ModelProfil
         return
     if key.name == "response_format":
         _check_format(value, effective, profile)
+    if key.name == "service_tier" and value not in profile.service_tiers:
+        if not profile.service_tiers:
+            raise refuse("The model server in use has no service tiers to choose from.")
+        raise refuse(f"The model server in use takes a service tier of {list_words(list_choices(key, profile))}.")
     if not profile.known:
         return
     if key.name == "reasoning_effort" and value not in profile.efforts:
@@ -89,6 +93,12 @@ def check_value(key: Key, value: Any, effective: Effective, profile: ModelProfil
         raise refuse(f"`{profile.id}` takes a reasoning effort of {list_words(profile.efforts)}.")
     if key.name == "max_completion_tokens" and value > profile.max_completion:
         raise refuse(f"`{profile.id}` writes at most {profile.max_completion:,} tokens in one answer.")
+
+
+def list_choices(key: Key, profile: ModelProfile) -> tuple[str, ...]:
+    """What ``key`` may be set to with ``profile``; () where anything may be typed."""
+    taken = {"reasoning_effort": profile.efforts, "service_tier": profile.service_tiers}.get(key.name, ())
+    return tuple(choice for choice in key.kind.choices if choice in taken) or key.kind.choices
 
 
 def list_misfits(effective: Effective, profile: ModelProfile) -> tuple[str, ...]:

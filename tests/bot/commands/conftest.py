@@ -24,9 +24,16 @@ ANNA = Author("U1", "Anna")
 BEN = Author("U2", "Ben")
 
 NOTHING = Spent(0, 0, 0, None)
+TIERS = ("auto", "on_demand", "flex")
 MODELS = (
     ModelProfile(
-        "openai/gpt-oss-20b", 131_072, 65_536, efforts=("low", "medium", "high"), json_schema=True, known=True
+        "openai/gpt-oss-20b",
+        131_072,
+        65_536,
+        efforts=("low", "medium", "high"),
+        json_schema=True,
+        known=True,
+        service_tiers=TIERS,
     ),
     ModelProfile(
         "openai/gpt-oss-120b", 131_072, 65_536, efforts=("low", "medium", "high"), json_schema=True, known=True

@@ -21,11 +21,12 @@ async def test_a_form_shows_what_is_set_here_what_counts_and_from_where(room: Ro
     assert field(await build_form(room.context(), Level.CHANNEL), "temperature").value == "0.2"
 
 
-async def test_a_form_offers_live_models_efforts_of_the_model_and_saved_schemas(room: Room) -> None:
+async def test_a_form_offers_live_models_efforts_of_the_model_tiers_of_the_server_and_saved_schemas(room: Room) -> None:
     await room.say('json ticket {"type": "object"}')
     form = await build_form(room.context(), None)
     assert field(form, "model").choices[0] == "openai/gpt-oss-20b"
     assert field(form, "reasoning_effort").choices == ("low", "medium", "high", "off")
+    assert field(form, "service_tier").choices == ("auto", "on_demand", "flex", "off")
     assert "ticket" in field(form, "response_format").choices
 
 

@@ -32,6 +32,7 @@ async def test_an_empty_line_offers_every_command(room: Room) -> None:
         ("set tools ", "set tools on"),
         ("set seed o", "set seed off"),
         ("set reasoning_effort h", "set reasoning_effort high"),
+        ("set service_tier f", "set service_tier flex"),
         ("set model qwen", "set model qwen/qwen3.8-27b"),
         ("set temperature 0.", "set temperature 0."),
         ("reset-settings w", "reset-settings workspace"),

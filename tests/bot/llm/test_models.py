@@ -61,3 +61,12 @@ def test_a_retired_model_has_a_replacement_and_a_lost_prefix_is_found() -> None:
 def test_every_replacement_is_a_model_the_file_knows() -> None:
     facts = load_facts()
     assert set(facts.replacements.values()) <= set(facts.models)
+
+
+def test_each_server_has_its_own_service_tiers_and_most_have_none() -> None:
+    tiers = {
+        server: Catalogue(server).facts("acme/unknown-7b").profile.service_tiers for server in load_facts().servers
+    }
+    assert {server for server, offered in tiers.items() if "flex" in offered} == {"groq", "openai"}
+    assert tiers["ollama"] == ()
+    assert Catalogue("groq").facts("openai/gpt-oss-20b").profile.service_tiers == tiers["groq"]

@@ -7,6 +7,7 @@ import pytest
 from bot.errors import SettingRefused
 from bot.ports import Level, ModelProfile, Scope, SettingRow
 from bot.settings.change import Change, check_change, list_misfits, read_change
+from bot.settings.kinds import OFF
 from bot.settings.resolve import resolve
 
 GPT = ModelProfile(
@@ -15,6 +16,7 @@ GPT = ModelProfile(
 QWEN = ModelProfile("qwen/qwen3.8-27b", 131_072, 16_384, efforts=("none", "low"), known=True)
 PLAIN = ModelProfile("allam-2-7b", 4_096, 4_096, json_object=False, known=True)
 UNKNOWN = ModelProfile("some/model")
+TIERED = ModelProfile("some/model", service_tiers=("auto", "default", "flex"))
 
 
 def row(level: Level, key: str, value: Any) -> SettingRow:
@@ -64,8 +66,19 @@ def test_the_deployments_own_values_are_not_changed_in_chat() -> None:
 
 
 def test_keys_that_cost_money_are_for_admins() -> None:
-    assert "admins" in refusal("service_tier", "flex")
-    assert not refusal("service_tier", "flex", admin=True)
+    assert "admins" in refusal("service_tier", "flex", profile=TIERED)
+    assert not refusal("service_tier", "flex", admin=True, profile=TIERED)
+
+
+def test_a_service_tier_is_only_set_where_the_server_offers_it() -> None:
+    assert refusal("service_tier", "on_demand", admin=True, profile=TIERED) == (
+        "The model server in use takes a service tier of `auto` or `flex`."
+    )
+    assert refusal("service_tier", "flex", admin=True) == (
+        "The model server in use has no service tiers to choose from."
+    )
+    assert not refusal("service_tier", OFF, admin=True)
+    assert not refusal("service_tier", None, admin=True)
 
 
 def test_a_key_is_only_set_where_it_means_something() -> None:
