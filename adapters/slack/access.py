@@ -34,12 +34,14 @@ class Door(Protocol):
     """Opens workspaces by name.
 
     ``routes`` are those that installing needs. ``not_installed`` is told to people where the app is not installed.
-    ``trouble``: why the bot cannot speak at all, "" when it can.
+    ``trouble``: why the bot cannot speak at all, "" when it can. ``only``: the name of the only workspace, once it is
+    known, "" where there may be several.
     """
 
     routes: Sequence[Route]
     not_installed: str
     trouble: str
+    only: str
 
     def known_as(self, name: str) -> str:
         """The name under which everything of workspace ``name`` is kept."""
@@ -86,7 +88,7 @@ class OneWorkspace:
         self._slack, self._token = slack, slack.bot_token.get_secret_value()
         self._entry: Entry | None = None
         self._opened = asyncio.Event()
-        self.trouble = "not started"
+        self.trouble, self.only = "not started", ""
 
     def known_as(self, name: str) -> str:
         return ""
@@ -120,7 +122,7 @@ class OneWorkspace:
             str(answer.get("user") or ""),
             self._slack.agent,
         )
-        self._entry, self.trouble = Entry(self._token, me), ""
+        self._entry, self.trouble, self.only = Entry(self._token, me), "", me.team
         self._opened.set()
 
     async def removed(self, name: str, body: Mapping[str, Any]) -> bool:

@@ -93,7 +93,14 @@ class SlackAdapter:
         self._tasks: list[asyncio.Task[None]] = []
         self._ready = asyncio.Event()
         self._paused = False
-        self._missed = Missed(bot, bot.shelf(PLATFORM), self._teams.at, lambda: not (self._paused or self.healthy()))
+        self._missed = Missed(
+            bot,
+            bot.shelf(PLATFORM),
+            self._teams.at,
+            is_listening=lambda: not (self._paused or self.healthy()),
+            clock=self._web.clock,
+            only=lambda: self._door.only,
+        )
         self.platform = SlackPlatform(self._teams)
         self.routes: Sequence[BaseRoute] = self._door.routes
         if slack.mode == "http":

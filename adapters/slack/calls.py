@@ -12,6 +12,7 @@ import logging
 import time
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
@@ -92,6 +93,22 @@ class Web:
 
     def open(self, session: aiohttp.ClientSession) -> None:
         self.open_client = self.client(session)
+
+    async def clock(self) -> float | None:
+        """Slack's own time, by which it numbers messages, in whole Unix seconds; ``None`` when it does not tell."""
+        client = self.open_client
+        if client is None or client.session is None or client.session.closed:
+            return None
+        try:
+            headers = (await client.api_call("api.test")).headers
+        except SlackApiError as error:
+            headers = getattr(error.response, "headers", {})
+        except (aiohttp.ClientError, OSError, TimeoutError, SlackClientError, ValueError):
+            return None
+        try:
+            return parsedate_to_datetime(headers.get("Date", "")).timestamp()
+        except ValueError:
+            return None
 
 
 class Calls:

@@ -17,16 +17,21 @@ SCOPES = (
     "app_mentions:read",
     "assistant:write",
     "channels:history",
+    "channels:read",
     "chat:write",
     "commands",
     "files:read",
     "groups:history",
+    "groups:read",
     "im:history",
     "im:read",
     "im:write",
     "mpim:history",
+    "mpim:read",
     "users:read",
 )
+SPARED = frozenset({"channels:read", "groups:read", "mpim:read"})
+"""Scopes without which only less of what was missed is read."""
 EVENTS = (
     "app_home_opened",
     "app_mention",

@@ -43,7 +43,7 @@ class ManyWorkspaces:
         installing = Installing(slack, self._installations, self._states, self._client)
         self.routes: Sequence[Route] = installing.routes()
         self.not_installed = f"I am not installed in this workspace (any more). Install me again: {installing.address}"
-        self.trouble = ""
+        self.trouble = self.only = ""
 
     def known_as(self, name: str) -> str:
         return name

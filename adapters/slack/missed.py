@@ -1,16 +1,18 @@
-"""What was said while nobody listened is read afterwards, once, where people talk with the bot.
+"""What was said while nobody listened is read afterwards, once: where people talk with the bot, then where it is.
 
 Slack sends again what it could not deliver, but only for some minutes. How far everything was heard is noted now and
-then; after a start, or when the bot was deaf for longer, the channels in which it was asked lately are read back to
-where that was, and of their threads those in which something was said since; slowly, for answers need calls too. What
-was heard after all is known to the core by its id, so that a little too much may be read and nothing is answered twice.
+then, by Slack's clock, which messages are numbered by; after a start, or when the bot was deaf for longer, the channels
+are read back to there, those in which it was asked lately first, and of their threads those in which something was
+said since; slowly, for answers need calls too. What was heard after all is known to the core by its id, so that a
+little too much may be read and nothing is answered twice.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import structlog
@@ -30,6 +32,8 @@ _DEAF = 60.0  # seconds after which Slack may have given up sending again
 _UNNOTICED = 45.0  # seconds for which a connection may be deaf before that is known
 _LATELY = 86_400.0  # seconds
 _CHANNELS, _THREADS = 200, 200  # looked at in one go
+_WORKSPACES = 20  # of which it is asked in which channels the bot is
+_KINDS = ("public_channel", "private_channel", "im", "mpim")
 _AT_ONCE, _APART = 20, 2.5  # calls without a pause, and seconds between later ones: Slack grants 50 a minute
 _PAGE = 200
 _PAUSES = (1.0, 3.0, 10.0)
@@ -51,8 +55,8 @@ class Room(Protocol):
 
 
 class Missed:
-    """The ears of one process. ``room`` finds a workspace by name; ``is_listening``: events come in now; ``wall``: Unix
-    seconds."""
+    """The ears of one process. ``room`` finds a workspace by name; ``is_listening``: events come in now; ``clock``:
+    Slack's Unix seconds, or ``None``; ``only``: the only workspace, or ""; ``wall``: our Unix seconds."""
 
     def __init__(
         self,
@@ -60,10 +64,14 @@ class Missed:
         shelf: Shelf,
         room: Callable[[str], Room],
         is_listening: Callable[[], bool],
+        clock: Callable[[], Awaitable[float | None]],
+        only: Callable[[], str],
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._core, self._shelf, self._room = core, shelf, room
-        self._is_listening, self._wall = is_listening, wall
+        self._is_listening, self._clock, self._only, self._wall = is_listening, clock, only, wall
+        self._ahead = 0.0  # seconds that Slack's clock is before ours
+        self._said_untold = False
         self._heard = 0.0  # up to when everything was, or will have been read; 0: not known in this process
         self._wanted = 0.0  # since when it has to be read; 0: it need not
         self._reading: asyncio.Task[None] | None = None
@@ -87,11 +95,14 @@ class Missed:
     async def _look(self) -> None:
         """Have read what was missed, if anything can have been, and note how far all is heard. Reading goes on behind:
         it may take minutes, in which the line may go deaf again. Raises ``StoreError``: call it again."""
-        now, since = self._wall(), self._heard
-        if not since:
-            kept = await self._shelf.get(_HEARD, _EVERYWHERE)
-            since = float(kept["until"]) if kept is not None else now
-        if since < now - _DEAF or (not self._heard and since < now):
+        now, since, is_first = self._now(), self._heard, not self._heard
+        if is_first and (kept := await self._shelf.get(_HEARD, _EVERYWHERE)) is not None:
+            since = float(kept["until"])
+        if is_first or since < now - _DEAF:  # or our clock is wrong
+            now = await self._ask_time()
+        if since > now + _DEAF:  # noted by a clock that was wrong
+            since = now - MISSED
+        if since and (is_first or since < now - _DEAF):
             self._want(max(since - _UNNOTICED, now - MISSED))
         self._heard = now
         if self._reading is not None and not self._reading.done():
@@ -100,6 +111,15 @@ class Missed:
             self._reading = asyncio.create_task(self._read_missed(), name="slack-missed")
         else:
             await self._shelf.put(_HEARD, _EVERYWHERE, {"until": now}, int(now))
+
+    def _now(self) -> float:
+        return self._wall() + self._ahead
+
+    async def _ask_time(self) -> float:
+        told = await self._clock()
+        if told is not None:
+            self._ahead = told - self._wall()
+        return self._now()
 
     def _want(self, since: float) -> None:
         self._wanted = min(self._wanted or since, since)
@@ -115,14 +135,12 @@ class Missed:
             self._want(since)
 
     async def _catch_up(self, since: float) -> None:
-        channels: dict[tuple[str, str], list[str]] = {}
-        for address in await self._core.lively(PLATFORM, self._wall() - _LATELY, 10 * _CHANNELS):
-            channels.setdefault((address.workspace, address.channel), []).append(address.thread)
-        if len(channels) > _CHANNELS:
-            log.warning("something may have been missed in more channels than are read", left=len(channels) - _CHANNELS)
-        count, left, cut, oldest = 0, _THREADS, 0, f"{since:.6f}"
+        count, room_for, left, cut, oldest = 0, _CHANNELS, _THREADS, 0, f"{since:.6f}"
         self._calls_made = 0
-        for (workspace, channel), threads in list(channels.items())[:_CHANNELS]:
+        async for workspace, channel, threads in self._channels():
+            room_for -= 1
+            if room_for < 0:
+                continue
             room = self._room(workspace)
             said = await self._pages(room.calls, "conversations.history", since, channel=channel)
             asked = _lively(said, threads, since)
@@ -134,29 +152,69 @@ class Missed:
             for message in _since(said, since):
                 await room.hear(dict(message) | {"channel": channel})
                 count += 1
+        if room_for < 0:
+            log.warning("something may have been missed in more channels than are read", left=-room_for)
         if cut:
             log.warning("something may have been missed in more threads than are read", left=cut)
         if count:
             log.info("read what was missed", messages=count)
 
+    async def _channels(self) -> AsyncIterator[tuple[str, str, Sequence[str]]]:
+        """Workspace, channel and threads of ours: first where it was asked lately, then where the bot is otherwise."""
+        channels: dict[tuple[str, str], list[str]] = {}
+        for address in await self._core.lively(PLATFORM, self._now() - _LATELY, 10 * _CHANNELS):
+            channels.setdefault((address.workspace, address.channel), []).append(address.thread)
+        for (workspace, channel), threads in channels.items():
+            yield workspace, channel, threads
+        workspaces = dict.fromkeys([self._only(), *(workspace for workspace, _ in channels)])
+        for workspace in [name for name in workspaces if name][:_WORKSPACES]:
+            for channel in await self._joined(self._room(workspace).calls):
+                if (workspace, channel) not in channels:
+                    yield workspace, channel, ()
+
+    async def _joined(self, calls: Calls) -> list[str]:
+        """The channels in which the bot is, as far as its scopes let it be told."""
+        found: list[str] = []
+        for kind in _KINDS:
+            try:
+                async for page in self._each_page(calls, "users.conversations", types=kind, exclude_archived="true"):
+                    found += [str(channel["id"]) for channel in page.get("channels") or ()]
+            except SurfaceError as error:  # a token from before these scopes were asked for
+                if not self._said_untold:
+                    self._said_untold = True
+                    log.warning(
+                        "Slack does not list the other channels: what was missed is read where it was asked lately",
+                        kind=kind,
+                        why=type(error).__name__,
+                    )
+        return found
+
     async def _pages(self, calls: Calls, method: str, since: float, **arguments: Any) -> list[Message]:
         """Page after page, as far as Slack lets them be read, until one reaches back to ``since``."""
         said: list[Message] = []
+        try:
+            async with contextlib.aclosing(self._each_page(calls, method, **arguments)) as pages:
+                async for found in pages:
+                    page: Sequence[Message] = found.get("messages") or ()
+                    said += page
+                    if any(seconds(str(it.get("ts") or "")) <= since for it in page):
+                        break
+        except SurfaceError as error:
+            log.info("what was missed cannot be read", method=method, why=type(error).__name__)
+        return said
+
+    async def _each_page(self, calls: Calls, method: str, **arguments: Any) -> AsyncGenerator[Mapping[str, Any], None]:
+        """Raises ``SurfaceError``."""
         cursor = ""
         while True:
             if self._calls_made >= _AT_ONCE:
                 await asyncio.sleep(_APART)
             self._calls_made += 1
-            try:
-                found = await _patiently(calls, method, limit=_PAGE, cursor=cursor or None, **arguments)
-            except SurfaceError as error:
-                log.info("what was missed cannot be read", method=method, why=type(error).__name__)
-                return said
-            page: Sequence[Message] = found.get("messages") or ()
-            said += page
+            found = await _patiently(calls, method, limit=_PAGE, cursor=cursor or None, **arguments)
+            yield found
             cursor = str((found.get("response_metadata") or {}).get("next_cursor") or "")
-            if not cursor or any(seconds(str(it.get("ts") or "")) <= since for it in page):
-                return said
+            if not cursor:
+                return
 
 
 def _lively(roots: Iterable[Message], threads: Iterable[str], since: float) -> list[str]:

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from adapters.slack import missed, socket
+from bot.storage import SqlShelf, open_store
 from tests.adapters.slack.conversing import Talk, markdown
-from tests.emulators.slack import Message
+from tests.emulators.slack import BOT_SCOPES, Message
 
 
 @contextlib.contextmanager
@@ -88,16 +89,13 @@ async def test_commands_are_not_carried_out_late_and_what_was_said_before_it_was
 
 
 @pytest.mark.parametrize("after", [missed.MISSED + 60, 60.0])
-async def test_questions_are_answered_late_for_a_quarter_of_an_hour(
-    talk: Talk, monkeypatch: pytest.MonkeyPatch, after: float
-) -> None:
+async def test_questions_are_answered_late_for_a_quarter_of_an_hour(talk: Talk, after: float) -> None:
     async with talk.bot():
         root = await talk.asks("first")
         await talk.answered(root, talk.llm.default.text)
     with unheard(talk):
         asked = await talk.asks("are you there?")
-    clock = time.time
-    monkeypatch.setattr(missed.Missed.__init__, "__defaults__", (lambda: clock() + after,))
+    talk.slack.advance(after)
     async with talk.bot():
         await talk.answered(await talk.asks("fresh"), talk.llm.default.text)
         if after < missed.MISSED:
@@ -105,6 +103,75 @@ async def test_questions_are_answered_late_for_a_quarter_of_an_hour(
         else:
             await asyncio.sleep(1.0)
             assert talk.replies(asked) == []
+
+
+async def test_a_first_question_in_a_channel_is_answered_too(talk: Talk) -> None:
+    other, closed = talk.slack.add_channel("other", talk.slack.ada), talk.slack.add_channel("closed", talk.slack.ada)
+    closed.archived = True
+    async with talk.bot():
+        await talk.answered(await talk.asks("first"), talk.llm.default.text)
+    with unheard(talk):
+        asked = await talk.asks("are you there?", channel=other)
+        direct = await talk.slack.says("grace", talk.slack.dm(talk.slack.grace), "and alone?")
+    async with talk.bot():
+        await talk.answered(asked, talk.llm.default.text)
+        await talk.answered(direct, talk.llm.default.text)
+    assert closed.id not in [call.args["channel"] for call in talk.slack.calls_of("conversations.history")]
+
+
+async def test_a_bot_that_was_never_asked_hears_of_its_first_question(talk: Talk) -> None:
+    async with talk.bot():
+        await talk.settled()
+    with unheard(talk):
+        asked = await talk.asks("are you there?")
+    async with talk.bot():
+        await talk.answered(asked, talk.llm.default.text)
+
+
+async def test_a_token_that_may_not_list_channels_reads_where_it_was_asked(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    few = frozenset(BOT_SCOPES - {"channels:read", "groups:read", "mpim:read"})
+    monkeypatch.setenv("SLACK_BOT_TOKEN", talk.slack.install(talk.slack.home, scopes=few).token.value)
+    other = talk.slack.add_channel("other", talk.slack.ada)
+    async with talk.bot():
+        await talk.answered(await talk.asks("first"), talk.llm.default.text)
+    with unheard(talk):
+        await talk.asks("not there?", channel=other)
+        asked = await talk.asks("are you there?")
+        direct = await talk.slack.says("grace", talk.slack.dm(talk.slack.grace), "and alone?")
+    async with talk.bot():
+        await talk.answered(asked, talk.llm.default.text)
+        await talk.answered(direct, talk.llm.default.text)
+    told = "".join(capfd.readouterr())
+    assert told.count("Slack does not list the other channels") == 1
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+async def test_a_clock_that_is_wrong_hides_nothing(talk: Talk, monkeypatch: pytest.MonkeyPatch, hours: float) -> None:
+    clock = time.time
+    monkeypatch.setattr(missed.Missed.__init__, "__defaults__", (lambda: clock() + hours * 3_600,))
+    async with talk.bot():
+        root = await talk.asks("first")
+        await talk.answered(root, talk.llm.default.text)
+    with unheard(talk):
+        asked = await talk.asks("are you there?")
+        await follows(talk, root, "and here?")
+    async with talk.bot():
+        await talk.answered(asked, talk.llm.default.text)
+        await talk.answered(root, talk.llm.default.text, 2)
+
+
+async def test_what_a_wrong_clock_noted_hides_nothing(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with talk.bot():
+        await talk.answered(await talk.asks("first"), talk.llm.default.text)
+    with unheard(talk):
+        asked = await talk.asks("are you there?")
+    store, db = await open_store("", talk.folder)
+    await SqlShelf(db, "slack").put("heard", "0", {"until": time.time() + 3_600})
+    await store.close()
+    async with talk.bot():
+        await talk.answered(asked, talk.llm.default.text)
 
 
 @pytest.mark.parametrize(

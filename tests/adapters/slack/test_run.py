@@ -15,7 +15,7 @@ from bot.errors import ConfigurationError
 from bot.ports import Check
 from bot.wiring import house
 from tests.adapters.slack.conversing import Talk, script
-from tests.emulators.slack import Slack
+from tests.emulators.slack import BOT_SCOPES, Slack
 
 
 @dataclass(frozen=True)
@@ -149,6 +149,16 @@ async def test_the_doctor_names_each_missing_scope(slack: Slack) -> None:
     assert not lines["Slack scopes"].ok
     assert "files:read" in lines["Slack scopes"].fix
     assert "chat:write" not in lines["Slack scopes"].found
+
+
+async def test_the_doctor_says_what_a_token_of_fewer_scopes_does_without(slack: Slack) -> None:
+    spared = {"channels:read", "groups:read", "mpim:read"}
+    slack.install(slack.home, token="xoxb-older", scopes=frozenset(BOT_SCOPES - spared))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SLACK_BOT_TOKEN", "xoxb-older")
+        (line,) = [line for line in await run.check(Core()) if line.name == "Slack scopes"]
+    assert line.ok
+    assert "channels:read, groups:read, mpim:read" in line.found
 
 
 @pytest.mark.parametrize(

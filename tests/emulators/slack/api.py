@@ -11,6 +11,7 @@ import asyncio
 import base64
 import binascii
 import json
+from email.utils import formatdate
 from typing import Any
 
 from aiohttp import web
@@ -60,6 +61,7 @@ class WebApi:
                     response = await self._struck(request, call, fault, "after") or response
         except Refused as refusal:
             response = self._refuse(call, refusal)
+        response.headers["Date"] = formatdate(self.state.clock.unix(), usegmt=True)
         call.ended, call.status = self.state.clock.now(), 0 if call.outcome in ("hang", "reset") else response.status
         return response
 

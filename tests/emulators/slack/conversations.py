@@ -97,6 +97,36 @@ def info(state: State, ask: Ask) -> Json:
     return {"channel": describe_channel(state, channel, ask.bot.id)}
 
 
+@method("users.conversations", tier=3, scopes=_READ)
+def of_user(state: State, ask: Ask) -> Json:
+    """The bot's own channels; every kind that is asked for needs its own scope."""
+    kinds = {"public_channel": "public", "private_channel": "private", "im": "im", "mpim": "mpim"}
+    asked = [kind.strip() for kind in (ask.text("types") or "public_channel").split(",")]
+    if not set(asked) <= set(kinds):
+        raise Refused("invalid_types")
+    for kind in asked:
+        ask.require({"public_channel": "channels:read", "private_channel": "groups:read"}.get(kind, f"{kind}:read"))
+    wanted = {kinds[kind] for kind in asked}
+    found = [
+        describe_channel(state, channel, ask.bot.id)
+        for channel in state.channels.values()
+        if ask.bot.id in channel.members
+        and channel.kind in wanted
+        and ask.workspace.id in state.teams_of(channel)
+        and not (channel.archived and ask.flag("exclude_archived"))
+    ]
+    limit = ask.number("limit", 100)
+    if not 1 <= limit <= 999:
+        raise Refused("invalid_limit")
+    try:
+        start = int(ask.text("cursor").removeprefix("at:") or 0)
+    except ValueError:
+        raise Refused("invalid_cursor") from None
+    more = start + limit < len(found)
+    cursor = f"at:{start + limit}" if more else ""
+    return {"channels": found[start : start + limit], "response_metadata": {"next_cursor": cursor}}
+
+
 @method("conversations.members", tier=4, scopes=_READ)
 def members(state: State, ask: Ask) -> Json:
     channel = ask.channel()
