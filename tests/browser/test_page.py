@@ -56,6 +56,7 @@ async def test_an_answer_grows_is_stopped_made_again_paged_and_asked_anew(page: 
     llm.scripts.extend([Script(text=LONG, rate=20), Script(text="Made again."), Script(text="Asked anew.")])
     await asks(page, "@Parley tell me a lot")
     await expect(thread(page).locator(f"{ANSWER}[data-streaming=true] .body")).to_contain_text("One sentence")
+    await expect(page.locator("#channel .working")).to_have_text("Parley is writing")
     shown = len(await thread(page).locator(f"{ANSWER} .body").inner_text())
     await page.wait_for_function(
         "before => document.querySelector('#thread [data-author-bot=true] .body').innerText.length > before", arg=shown

@@ -32,7 +32,8 @@ export class Pane {
         names,
         isMine: (message) => message.author.id === room.me?.id,
         status: (message) => {
-          const text = room.status(message.channel, message.id);
+          let text = room.status(message.channel, message.id);
+          if (text?.startsWith("thinking") && room.writes(message.id)) text = "writing";
           return text ? `${room.bot.name} is ${text.replace(/[.…\s]+$/, "")}` : null;
         },
       },

@@ -43,6 +43,11 @@ export class Room extends EventTarget {
     return this.statuses.get(`${channel}:${thread ?? ""}`) ?? null;
   }
 
+  /** Whether words of an answer stand in this thread and more are coming. */
+  writes(thread) {
+    return [...this.messages.values()].some((message) => message.thread === thread && message.streaming && message.text);
+  }
+
   /** Runs a load; live events wait until no load is under way. */
   async loading(load) {
     this.#loads += 1;

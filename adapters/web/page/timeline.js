@@ -37,7 +37,7 @@ export class Timeline {
     scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     const growth = new ResizeObserver(() => this.#settle());
     for (const element of [scroller, this.list, this.sign]) growth.observe(element);
-    room.addEventListener("message", ({ detail }) => this.#receive(detail.message));
+    room.addEventListener("message", ({ detail }) => this.#receive(detail.message, detail.before));
     room.addEventListener("deleted", ({ detail }) => this.#drop(detail.id));
     room.addEventListener("status", ({ detail }) => this.#work(detail));
   }
@@ -116,7 +116,8 @@ export class Timeline {
       : (message.thread ?? null) === null;
   }
 
-  #receive(message) {
+  #receive(message, before) {
+    if (message.thread && message.streaming && message.text && !before?.text) this.#views.get(message.thread)?.branched();
     if (!this.#holds(message)) return;
     const view = this.#views.get(message.id);
     if (view) return view.show(message);
