@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.chaos.options import Mode
 from tests.stories.process import ROOT, ordinary
 
 _START = 90.0  # seconds
@@ -118,13 +119,12 @@ class Seat:
 class Fleet:
     """All of them."""
 
-    def __init__(self, folder: Path, count: int, variables: Mapping[str, str], socket_token: str) -> None:
+    def __init__(self, folder: Path, count: int, variables: Mapping[str, str], socket_token: str, wanted: Mode) -> None:
         self.seats: list[Seat] = []
         for number in range(count):
             place = folder / f"replica-{number + 1}"
             place.mkdir(exist_ok=True)
-            # Every third one over Socket Mode; one alone over HTTP.
-            mode = "socket" if number % 3 == 2 else "http"
+            mode = wanted if wanted != "mixed" else "socket" if number % 3 == 2 else "http"
             own = {"SLACK_MODE": mode, "SLACK_APP_TOKEN": socket_token if mode == "socket" else ""}
             self.seats.append(Seat(place.name, place, {**variables, **own}, mode))
 

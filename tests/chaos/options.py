@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 Engine = Literal["postgresql", "sqlite"]
-
+Mode = Literal["mixed", "http", "socket"]
 
 _COUNTS = ("turns", "kills", "deploys", "pauses", "restarts", "drops", "replicas", "workspaces", "crowd", "seed")
 _AMOUNTS = ("lease", "errors", "patience")
@@ -20,9 +20,10 @@ _AMOUNTS = ("lease", "errors", "patience")
 class Options:
     """``crowd``: threads in which people talk at the same time. ``errors``: the share of calls, of Slack's Web API and
     of the model, that go wrong. ``limits``: Slack's rate limits are on. ``patience``: seconds everything may take to
-    come to rest at the end."""
+    come to rest at the end. ``mode``: how Slack reaches the processes; mixed is every third one over Socket Mode."""
 
     engine: Engine = "postgresql"
+    mode: Mode = "mixed"
     turns: int = 300
     kills: int = 30
     deploys: int = 3
@@ -48,7 +49,7 @@ class Options:
     def again(self) -> str:
         """The arguments that make this run again, as far as a schedule can."""
         given = [f"--{name} {getattr(self, name):g}" for name in (*_COUNTS, *_AMOUNTS)]
-        return " ".join([f"--engine {self.engine}", *given, *(["--limits"] if self.limits else [])])
+        return " ".join([f"--engine {self.engine} --mode {self.mode}", *given, *(["--limits"] if self.limits else [])])
 
 
 def read_options(arguments: Sequence[str] | None = None) -> list[Options]:
@@ -56,6 +57,7 @@ def read_options(arguments: Sequence[str] | None = None) -> list[Options]:
     plain = Options()
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description="Break everything, then audit.")
     parser.add_argument("--engine", choices=("postgresql", "sqlite", "both"), default="both")
+    parser.add_argument("--mode", choices=("mixed", "http", "socket"), default=plain.mode, help="how Slack reaches it")
     parser.add_argument("--full", action="store_true", help="2,000 turns and 200 kills")
     parser.add_argument("--limits", action="store_true", help="with Slack's rate limits")
     for name in _COUNTS:
@@ -63,7 +65,9 @@ def read_options(arguments: Sequence[str] | None = None) -> list[Options]:
     for name in _AMOUNTS:
         parser.add_argument(f"--{name}", type=float, help=f"default: {getattr(plain, name):g}")
     given = parser.parse_args([*os.environ.get("CHAOS", "").split(), *(arguments or ())])
-    base = replace(plain.full() if given.full else plain, limits=given.limits, seed=secrets.randbelow(10**6) + 1)
+    base = replace(
+        plain.full() if given.full else plain, limits=given.limits, mode=given.mode, seed=secrets.randbelow(10**6) + 1
+    )
     named = {name: getattr(given, name) for name in (*_COUNTS, *_AMOUNTS)}
     named = {name: value for name, value in named.items() if value is not None}
     runs = {"postgresql": base, "sqlite": base.alone()}

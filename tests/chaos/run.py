@@ -64,7 +64,9 @@ async def _play(options: Options, folder: Path) -> Result:
     llm = LlmEmulator(tpm=_PLENTY, rpd=_PLENTY, answer=model.answer)
     async with slack, llm, _database(options, folder) as database:
         await database.open(slack)
-        fleet = Fleet(folder, options.replicas, _variables(options, slack, llm, database), slack.app_token)
+        fleet = Fleet(
+            folder, options.replicas, _variables(options, slack, llm, database), slack.app_token, options.mode
+        )
         slack.deliveries.carrier = Roads(slack, fleet, random.Random(f"{options.seed} roads"))
         trouble = Trouble(options, fleet, database, slack, rng)
         mishaps = Mishaps(slack, random.Random(f"{options.seed} mishaps"), options.errors)

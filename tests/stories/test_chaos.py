@@ -218,7 +218,8 @@ async def test_what_the_platform_never_got_acknowledged_may_be_missing(scene: Sc
 
 
 def test_a_run_can_be_made_again_from_what_it_prints() -> None:
-    (made,) = read_options(["--engine", "postgresql", "--turns", "7", "--lease", "5", "--seed", "3", "--limits"])
+    given = "--engine postgresql --mode socket --turns 7 --lease 5 --seed 3 --limits"
+    (made,) = read_options(given.split())
     assert read_options(made.again().split()) == [made]
     assert [run.engine for run in read_options([])] == ["postgresql", "sqlite"]
     assert read_options(["--full"])[0].turns == 2_000
