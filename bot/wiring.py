@@ -52,7 +52,6 @@ T = TypeVar("T")
 
 log = structlog.get_logger("house")
 
-_STARTING = 10.0  # seconds that a database server may take which is started at the same time
 _TICK = 5.0  # seconds between looks at the database and at the gauges
 
 
@@ -89,7 +88,7 @@ async def house(
     """
     async with contextlib.AsyncExitStack() as stack:
         config.data_dir.mkdir(parents=True, exist_ok=True)
-        store, db = await open_store(config.database_url, config.data_dir, config.replica_lease, _STARTING)
+        store, db = await open_store(config.database_url, config.data_dir, config.replica_lease)
         stack.push_async_callback(store.close)
         if config.retention_days:
             stack.callback(asyncio.create_task(tend(db, config.retention_days), name="retention").cancel)
@@ -292,12 +291,7 @@ async def run(config: Config, announce: Callable[[str], None] = _say) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end.set)
-    async with contextlib.AsyncExitStack() as stack:
-        opened = await _unless(end, stack.enter_async_context(house(config)))
-        if opened is None:
-            return 0
-        await stack.enter_async_context(listening(opened))
-        await stack.enter_async_context(living(opened, end))
+    async with house(config) as opened, listening(opened), living(opened, end):
         surfaces = ",".join(adapter.name for adapter in opened.adapters)
         backend = opened.completions.backend()
         if not end.is_set():

@@ -13,15 +13,14 @@ from bot.storage.store import SqlStore
 __all__ = ["Db", "SqlShelf", "SqlStore", "open_store"]
 
 
-async def open_store(url: str, data_dir: Path, lease: float = LEASE, patience: float = 0.0) -> tuple[SqlStore, Db]:
+async def open_store(url: str, data_dir: Path, lease: float = LEASE) -> tuple[SqlStore, Db]:
     """Open the database at ``url`` (empty: a SQLite file in ``data_dir``) and bring its tables up to date.
 
-    ``lease``: seconds after which others take over from this process, where there may be some. ``patience``: seconds
-    that a server which starts at the same time is waited for.
+    ``lease``: seconds after which others take over from this process, where there may be some.
 
     Raises ``ConfigurationError`` or ``StoreDamaged`` when that cannot be done.
     """
-    db = await Db.open(url or f"sqlite:///{data_dir / 'parley.db'}", lease, patience)
+    db = await Db.open(url or f"sqlite:///{data_dir / 'parley.db'}", lease)
     try:
         await upgrade(db)
     except BaseException:

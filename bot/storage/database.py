@@ -20,7 +20,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from bot.errors import ConfigurationError, StoreBusy, StoreDamaged, StoreError
 from bot.ports import Signal
-from bot.storage.failures import UNOPENABLE, closed, is_away, translate
+from bot.storage.failures import UNOPENABLE, closed, translate
 from bot.storage.lock import FileLock
 from bot.storage.signals import say
 from bot.storage.sqlite import sqlite_connections
@@ -30,7 +30,6 @@ log = structlog.get_logger("database")
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
-_AGAIN = 1.0  # seconds between two looks for a server that is not there yet
 _LAST_WAIT = 5.0  # seconds that a process which ends waits for a server that says nothing
 LEASE = 15.0  # seconds; for those that play no turns
 _TROUBLE = (SQLAlchemyError, SqliteError, OSError)
@@ -71,9 +70,9 @@ class Db:
         self.is_damaged = False
 
     @classmethod
-    async def open(cls, url: str, lease: float = LEASE, patience: float = 0.0) -> Db:
+    async def open(cls, url: str, lease: float = LEASE) -> Db:
         """Open ``sqlite:///path``, for this process alone, or ``postgresql://…``, where others take over after
-        ``lease`` seconds. A server that starts at the same time is waited for ``patience`` seconds.
+        ``lease`` seconds.
 
         Raises ``ConfigurationError`` when the file is in use by another process, when the database is unreadable,
         read-only or not there, and when the URL is none of the two.
@@ -86,7 +85,7 @@ class Db:
             case "sqlite" if parsed.database and parsed.database != ":memory:":
                 return await cls._open_file(parsed, Path(parsed.database))
             case "postgresql" | "postgres":
-                return await cls._open_server(parsed, lease, patience)
+                return await cls._open_server(parsed, lease)
             case _:
                 raise _wrong_url()
 
@@ -105,7 +104,7 @@ class Db:
         return db
 
     @classmethod
-    async def _open_server(cls, url: URL, lease: float, patience: float) -> Db:
+    async def _open_server(cls, url: URL, lease: float) -> Db:
         from bot.storage.listener import Listener
         from bot.storage.postgresql import postgresql_connections
 
@@ -113,25 +112,11 @@ class Db:
         db = cls(writer, readers)
         db._ear = Listener(url, lambda payload: db.tx(say, payload))
         try:
-            await db._meet(url, patience)
-        except BaseException:
+            await readers.run(lambda connection: connection.execute(text("SELECT 1")).scalar())
+        except _TROUBLE as error:
             await db.close()
-            raise
+            raise closed("DATABASE_URL", url, error) from error
         return db
-
-    async def _meet(self, url: URL, patience: float) -> None:
-        """Wait until the server answers. Raises ``ConfigurationError``."""
-        clock = asyncio.get_running_loop().time
-        until = clock() + patience
-        while True:
-            try:
-                await self._readers.run(lambda connection: connection.execute(text("SELECT 1")).scalar())
-                return
-            except _TROUBLE as error:
-                if not is_away(error) or clock() >= until:
-                    raise closed("DATABASE_URL", url, error) from error
-                log.warning("no database server yet: it is waited for", why=type(error).__name__)
-            await asyncio.sleep(_AGAIN)
 
     @property
     def shared(self) -> bool:

@@ -23,7 +23,7 @@ WRONG = [
     ("BOT_NAME", "   ", "its value '' cannot be used. Set a text of 1 to 80 characters."),
     ("COMMAND_NAME", "Ask Me", "Use at most 32 of a-z, 0-9, - and _, such as ai."),
     ("DATABASE_URL", "mysql://ann:tulip@db/parley", "it names no database that can be used."),
-    ("DATABASE_URL", "postgresql://ann:tulip@127.0.0.1:1/parley", "Check its address, user, password and database"),
+    ("DATABASE_URL", "postgresql://ann:tulip@127.0.0.1:1/parley", "See whether it runs, and check host and port"),
     ("DATABASE_URL", "sqlite:///taken/x.db", "taken"),
     ("DATA_DIR", "taken", "it is a file. Set the path of a folder."),
     ("HOST", "  ", "its value '' cannot be used."),

@@ -10,7 +10,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from tests.adapters.slack.conversing import is_final, markdown, under
 from tests.emulators.llm import LlmEmulator, Script
 from tests.emulators.slack import Message, Slack
 from tests.postgres import Cluster, Server
-from tests.stories.process import Process, environment, running
+from tests.stories.process import Process, running
 
 LEASE = 3.0
 SLACKNESS = 5.0  # seconds beyond the lease
@@ -419,27 +418,3 @@ async def test_told_to_go_while_the_database_says_nothing_a_process_ends_well_an
             ended = await one.end(signal.SIGTERM)
             assert ended.code == 0, ended.told
             assert time.monotonic() - began < 30  # seconds, after which who runs it would kill it
-
-
-async def test_started_before_its_database_a_process_waits_for_it_and_may_be_told_to_go_meanwhile(
-    own_town: Town, cluster: Cluster
-) -> None:
-    await asyncio.to_thread(cluster.end, signal.SIGTERM)
-    given = {"DATABASE_URL": own_town.database, "LLM_BASE_URL": own_town.llm.url, "GROQ_API_KEY": own_town.llm.key}
-    going = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bot", "run", cwd=own_town.folder, env=environment(given), stderr=asyncio.subprocess.PIPE
-    )
-    assert going.stderr is not None
-    line = b""
-    while b"no database server yet" not in line:
-        line = await going.stderr.readline()
-        assert line
-    going.send_signal(signal.SIGTERM)
-    await going.communicate()
-    assert going.returncode == 0
-    async with asyncio.TaskGroup() as group:
-        group.create_task(asyncio.to_thread(cluster.start))
-        async with own_town.replica("one") as one:
-            own_town.hears(one)
-            root = await own_town.asks("tell me")
-            await own_town.answered(root, own_town.llm.default.text)

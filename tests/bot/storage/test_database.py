@@ -136,10 +136,10 @@ async def test_a_server_that_is_not_there_is_said_without_its_password() -> None
 async def test_a_server_that_lets_nobody_in_says_why(postgresql: Server) -> None:
     url = make_url(postgresql.url("nowhere"))
     with pytest.raises(ConfigurationError, match="has no database called nowhere") as caught:
-        await Db.open(url.render_as_string(hide_password=False), patience=600.0)
+        await Db.open(url.render_as_string(hide_password=False))
     assert "CREATE DATABASE" in caught.value.fix
     with pytest.raises(ConfigurationError, match="refuses the user or the password") as caught:
-        await Db.open(url.set(password="hunter2").render_as_string(hide_password=False), patience=600.0)
+        await Db.open(url.set(password="hunter2").render_as_string(hide_password=False))
     assert "hunter2" not in caught.value.user_text
 
 
