@@ -359,7 +359,7 @@ class _Client(discord.AutoShardedClient):
                 else:
                     parse(data)
             except Exception as error:  # one frame that cannot be read is not worth the connection
-                log.warning("a dispatch could not be read", name=name, kind=type(error).__name__)
+                log.warning("a dispatch could not be read", dispatch=name, kind=type(error).__name__)
             if name == "READY":
                 self._gateway.session_began(int(data["shard"][0]), list(self._connection.shard_ids))
 

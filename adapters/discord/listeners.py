@@ -150,7 +150,7 @@ class Listeners:
         except Gone:
             log.info("a message of a channel that is closed to us was left")
         except Exception as error:  # one message that cannot be taken must not hold up the next
-            log.error("a message could not be taken", name=name, kind=type(error).__name__)
+            log.error("a message could not be taken", dispatch=name, kind=type(error).__name__)
         # What could not be taken before the end is not in there: the next start reads it.
         if name == "MESSAGE_CREATE" and str(data["id"]) in self._seen:
             self._missed.done(ear, int(data["id"]))

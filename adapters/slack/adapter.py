@@ -225,7 +225,7 @@ class SlackAdapter:
 
     async def _removed(self, name: str, body: Mapping[str, Any]) -> None:
         if await self._door.removed(name, body):
-            log.warning("Slack took the app's access away", event_type=body["event"].get("type"))
+            log.warning("Slack took the app's access away", dispatch=body["event"].get("type"))
             # Behind the acknowledgement: it waits a moment for what still has to be said there.
             self._tasks.append(asyncio.create_task(self._forget(name), name="slack-forget"))
 

@@ -244,7 +244,7 @@ def _refused(error: Exception, path: str) -> tuple[int, str]:
             return 503, error.user_text
         case ParleyError():
             return 400, error.user_text
-    log.error("request broke", place=path.split("/")[2:3], error=type(error).__name__, exc_info=error)
+    log.error("request broke", method=path.split("/")[2], kind=type(error).__name__, exc_info=error)
     return 500, ParleyError.default_text
 
 

@@ -97,7 +97,7 @@ class Deliveries:
         try:
             receipt = await self._core.receive(event)
         except StoreError:
-            log.warning("the bot could not be told; it will be told again", owed=message.owed.value)
+            log.warning("the bot could not be told; it will be told again", kind=message.owed.value)
             return
         self._settled(message.id)
         if person is not None:

@@ -28,9 +28,9 @@ from bot.ports import Claim
 HIDDEN = "(hidden)"
 WORDS = frozenset(
     {
-        "adapter", "at", "conversation", "event", "exception", "kind", "level", "logger", "method", "model", "outcome",
-        "phase", "platform", "result", "signal", "state", "surface", "surfaces", "table", "timestamp", "trace", "turn",
-        "variable", "version", "way",
+        "adapter", "at", "conversation", "dispatch", "event", "exception", "kind", "level", "logger", "method", "mode",
+        "model", "outcome", "phase", "platform", "result", "signal", "state", "surface", "surfaces", "table",
+        "timestamp", "trace", "turn", "variable", "version", "way", "why",
     }
 )  # fmt: skip
 """Keys whose values may be words. Put into them only what our own code or the platforms' protocols define."""

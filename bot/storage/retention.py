@@ -85,7 +85,7 @@ async def tend(db: Db, days: float, wall: Callable[[], float] = time.time) -> No
             pages = await give_back(db) if count else 0
             log.info("old rows removed", rows=count, pages=pages)
         except StoreError as error:
-            log.warning("old rows not removed", error=str(error))
+            log.warning("old rows not removed", why=str(error))
         await asyncio.sleep(_EVERY)
 
 

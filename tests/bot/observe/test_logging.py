@@ -7,6 +7,7 @@ import asyncio
 import io
 import json
 import logging
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -16,7 +17,7 @@ import structlog
 
 import bot
 from bot.events import Address, Author
-from bot.observe.logging import HIDDEN, conversation_hash, start_logging, turn_logged
+from bot.observe.logging import HIDDEN, WORDS, conversation_hash, start_logging, turn_logged
 from bot.ports import Claim, TurnKind
 
 SECRETS = ("xoxb-1234-secret", "gsk_topsecret", "our merger is on Friday", "Alice Liddell")
@@ -174,15 +175,27 @@ def test_a_closed_stderr_breaks_nothing() -> None:
 
 
 def test_every_own_log_line_has_a_constant_event() -> None:
-    root = Path(bot.__path__[0]).parent
-    broken = [
-        f"{path.relative_to(root)}:{call.lineno}"
-        for folder in ("bot", "adapters")
-        for path in (root / folder).rglob("*.py")
-        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if _logs(call) and not (call.args and isinstance(call.args[0], ast.Constant))
-    ]
+    broken = [place for place, call in _log_calls() if not (call.args and isinstance(call.args[0], ast.Constant))]
     assert broken == []
+
+
+def test_no_own_log_line_gives_a_reason_that_is_hidden_from_who_reads_it() -> None:
+    told = re.compile(r"str\(.*|.*\.(__name__|value|mode|trouble)\b.*")
+    hidden = [
+        f"{place} {keyword.arg}"
+        for place, call in _log_calls()
+        for keyword in call.keywords
+        if told.fullmatch(ast.unparse(keyword.value)) and keyword.arg not in WORDS
+    ]
+    assert hidden == []
+
+
+def _log_calls() -> Iterator[tuple[str, ast.Call]]:
+    root = Path(bot.__path__[0]).parent
+    for path in (path for folder in ("bot", "adapters") for path in (root / folder).rglob("*.py")):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if _logs(call):
+                yield f"{path.relative_to(root)}:{call.lineno}", call
 
 
 def _logs(node: ast.AST) -> TypeGuard[ast.Call]:
