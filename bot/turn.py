@@ -46,6 +46,7 @@ from bot.ports import (
 )
 from bot.replies import Controls, Notice, Phase, Reply, Status
 from bot.reply.delivery import FIRST_BACKOFF, LONGEST_BACKOFF, PATIENCE, Delivery
+from bot.reply.fenced import FencedSurface
 from bot.reply.pacing import Pacing
 from bot.reply.status import StatusLine
 from bot.settings.json_answers import problem_with
@@ -220,13 +221,14 @@ class Turns:
                 raise Superseded
 
     def _may_write(self) -> bool:
-        """Asked before every write. Raises ``Unsent`` while only the next beat can tell whether it may."""
+        """Asked before every write, and before each call that it takes. Raises ``Unsent`` while only the next beat can
+        tell whether it may."""
         if not self._lease.stands:
             raise Unsent("no word from the database for too long")
         return True
 
     def _stage(self, reply: Reply, claim: Claim | None, fence: Callable[[], bool]) -> Stage:
-        surface = self._platforms[reply.address.platform].surface(reply)
+        surface = FencedSurface(self._platforms[reply.address.platform].surface(reply), fence)
 
         async def keep(_: Sequence[str]) -> None:
             if claim is not None:

@@ -18,9 +18,11 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
+from aiohttp.connector import Connection
 
 from adapters.discord.dialect import GLOBAL_KEY
-from bot.errors import Gone, SlowDown, SurfaceError, Unsent
+from bot.errors import Gone, SlowDown, Superseded, SurfaceError, Unsent
+from bot.ports import check_fence
 
 GONE = frozenset(
     {
@@ -65,6 +67,15 @@ class Shut(Gone):
 
 class Unauthorized(Gone):
     """Discord does not accept the token any more; nothing is called after that."""
+
+
+class FencedRequest(aiohttp.ClientRequest):
+    """A request that goes out only if its reply is still ours when the connection is there, also when aiohttp itself
+    tries once more."""
+
+    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        check_fence()
+        return await super().send(conn)
 
 
 class Calls:
@@ -152,8 +163,8 @@ class Calls:
         return await self.call(method, path, body, **more)
 
     async def spend(self, method: str, path: str, *, key: str = "") -> bool:
-        """A call nobody waits for: left out when the allowance is short; whether it was carried out. Never raises
-        ``SurfaceError``."""
+        """A call nobody waits for: left out when the allowance is short, or its reply is another process's; whether it
+        was carried out. Never raises ``SurfaceError``."""
         now = time.monotonic()
         self._forget(now)
         is_much = len(self._spent) == _SPARE_PER_SECOND and self._spent[0] > now - 1.0
@@ -162,7 +173,7 @@ class Calls:
         self._spent.append(now)
         try:
             await self.call(method, path, key=key)
-        except SurfaceError:
+        except (SurfaceError, Superseded):
             return False
         return True
 

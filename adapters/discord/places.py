@@ -20,7 +20,7 @@ from adapters.discord.directory import Directory, Memory
 from adapters.discord.inbound import DIRECT, Me, seconds, title_of
 from bot.errors import Gone, StoreError, SurfaceError, Unsent
 from bot.events import Address
-from bot.ports import Shelf
+from bot.ports import Shelf, fenced
 from bot.replies import Reply, Way
 
 HOOK_PREFIX = "interaction-"
@@ -171,7 +171,8 @@ class Places:
             return spot.is_thread
         task = self._settling.get(thread)
         if task is None:
-            task = asyncio.create_task(self._settle(address, question, fresh), name="discord-place")
+            with fenced(None):  # it is the conversation's, and others wait for it too
+                task = asyncio.create_task(self._settle(address, question, fresh), name="discord-place")
             self._settling[thread] = task
             task.add_done_callback(lambda done: self._settled(thread, done))
         found = await asyncio.shield(task)

@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute
 
 from adapters.discord.answers import Answers
 from adapters.discord.asking import Asking
-from adapters.discord.calls import Calls, Refused, Shut, Unauthorized
+from adapters.discord.calls import Calls, FencedRequest, Refused, Shut, Unauthorized
 from adapters.discord.commands import Command, is_registered, registration
 from adapters.discord.config import API_URL, CoreConfig, DiscordConfig, check_together, is_meant, read_config
 from adapters.discord.directory import Directory
@@ -157,7 +157,11 @@ class DiscordAdapter:
         timeout = aiohttp.ClientTimeout(total=self._discord.timeout)
         connector = aiohttp.TCPConnector(limit=0)
         self._session = aiohttp.ClientSession(
-            timeout=timeout, trust_env=True, connector=connector, cookie_jar=aiohttp.DummyCookieJar()
+            timeout=timeout,
+            trust_env=True,
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            request_class=FencedRequest,
         )
         connecting = self._behind(self._connect(self._session))
         done, _ = await asyncio.wait({connecting}, timeout=_START_PATIENCE)

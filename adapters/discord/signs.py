@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 
 from adapters.discord.calls import Calls
+from bot.ports import Fence, current_fence, fenced
 
 _AGAIN = 8.0  # seconds; Discord shows typing for ten
 _SOON = 1.0  # seconds to the next try when there was no allowance to spare
@@ -23,12 +24,12 @@ class Signs:
         self._calls = calls
         self._typing: dict[str, asyncio.Task[None]] = {}
         self._saying: dict[str, asyncio.Task[bool]] = {}  # calls under way
-        self._users: dict[str, set[str]] = {}
+        self._users: dict[str, dict[str, Fence | None]] = {}  # by channel and mark
         self._ended: dict[str, asyncio.Event] = {}
 
     def start(self, channel: str, mark: str) -> None:
         """Type in ``channel`` for the reply ``mark``; at once, and until the last reply there stops."""
-        self._users.setdefault(channel, set()).add(mark)
+        self._users.setdefault(channel, {})[mark] = current_fence()
         if channel not in self._typing:
             ended = self._ended[channel] = asyncio.Event()
             self._typing[channel] = asyncio.create_task(
@@ -39,15 +40,15 @@ class Signs:
         """The first text of ``mark`` is about to be posted: typing that is on its way must not arrive behind it, where
         nothing would end it."""
         saying = self._saying.get(channel)
-        if saying is not None and self._users.get(channel) == {mark}:
+        if saying is not None and self._users.get(channel, {}).keys() == {mark}:
             done, _ = await asyncio.wait({saying}, timeout=_PATIENCE)
             if not done:
                 self.stop(channel, mark)
 
     def stop(self, channel: str, mark: str) -> None:
         """The reply ``mark`` has its first text, or is over."""
-        users = self._users.get(channel, set())
-        users.discard(mark)
+        users = self._users.get(channel, {})
+        users.pop(mark, None)
         if users:
             self._ended[channel].set()
             return
@@ -79,7 +80,8 @@ class Signs:
 
     def _say(self, channel: str) -> asyncio.Task[bool]:
         call = self._calls.spend("POST", f"/channels/{channel}/typing", key=f"discord:typing:{channel}")
-        saying = self._saying[channel] = asyncio.create_task(call, name="discord-typing")
+        with fenced(next(iter(self._users.get(channel, {}).values()), None)):
+            saying = self._saying[channel] = asyncio.create_task(call, name="discord-typing")
         saying.add_done_callback(lambda _: self._said(channel, saying))
         return saying
 

@@ -19,7 +19,7 @@ from slack_bolt.context.async_context import AsyncBoltContext
 from starlette.routing import BaseRoute, Route
 
 from adapters.slack.access import Door, OneWorkspace, installed_as
-from adapters.slack.calls import Web
+from adapters.slack.calls import FencedRequest, Web
 from adapters.slack.config import CoreConfig, SlackConfig
 from adapters.slack.dispatch import Endpoint, bolt_app, take_envelope
 from adapters.slack.inbound import PLATFORM, is_own
@@ -122,7 +122,10 @@ class SlackAdapter:
         Raises ``ConfigurationError`` when Slack refuses the token.
         """
         timeout = aiohttp.ClientTimeout(total=self._slack.timeout)
-        session = aiohttp.ClientSession(timeout=timeout, trust_env=True, connector=aiohttp.TCPConnector(limit=0))
+        connector = aiohttp.TCPConnector(limit=0)
+        session = aiohttp.ClientSession(
+            timeout=timeout, trust_env=True, connector=connector, request_class=FencedRequest
+        )
         self._session = session
         connecting = asyncio.create_task(self._connect(session), name="slack-connect")
         self._tasks = [connecting, asyncio.create_task(self._sweep(), name="slack-sweep")]

@@ -16,12 +16,14 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
+from aiohttp.connector import Connection
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from adapters.slack.dialect import bucket
-from bot.errors import Gone, SlowDown, StoreError, SurfaceError, Unsent
+from bot.errors import Gone, SlowDown, StoreError, Superseded, SurfaceError, Unsent
+from bot.ports import check_fence
 
 GONE = frozenset(
     {
@@ -70,6 +72,14 @@ class Refused(SurfaceError):
 
 class Lost(Unsent):
     """The call went out and no answer came: it may have been carried out."""
+
+
+class FencedRequest(aiohttp.ClientRequest):
+    """A request that goes out only if its reply is still ours when the token and the connection are there."""
+
+    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        check_fence()
+        return await super().send(conn)
 
 
 class Web:
@@ -151,8 +161,8 @@ class Calls:
             raise Lost(f"{method}: no answer ({type(error).__name__})") from None
 
     async def spend(self, method: str, **arguments: Any) -> bool:
-        """A call nobody waits for: left out when its bucket is short; whether it was carried out. Never raises
-        ``SurfaceError``."""
+        """A call nobody waits for: left out when its bucket is short, or its reply is another process's; whether it was
+        carried out. Never raises ``SurfaceError``."""
         key, now = bucket(method, self.team, str(arguments.get("channel", ""))), time.monotonic()
         spent = self._spent[key]
         while spent and spent[0] < now - _MINUTE:
@@ -162,7 +172,7 @@ class Calls:
         spent.append(now)
         try:
             await self.call(method, **arguments)
-        except SurfaceError:
+        except (SurfaceError, Superseded):
             return False
         return True
 
@@ -181,7 +191,7 @@ class Calls:
                     rest = refusal.retry_after
                 except Unsent:
                     rest, pause = pause, min(2 * pause, _LONGEST_PAUSE)
-                except SurfaceError:
+                except (SurfaceError, Superseded):
                     return False
             if time.monotonic() + rest > until:
                 return False

@@ -41,7 +41,7 @@ from adapters.slack.stream import Streams
 from adapters.slack.views import ASK_FORM, ASK_SHORTCUT, LEVEL, SETTINGS_FORM, Place
 from bot.errors import ParleyError
 from bot.events import Address, Author, CommandGiven, ControlPressed, Event, MessageReceived
-from bot.ports import Form, Level, Shelf
+from bot.ports import Form, Level, Shelf, fenced
 from bot.replies import Notice, Receipt, Reply
 
 log = structlog.get_logger("slack")
@@ -163,7 +163,8 @@ class Listeners:
 
     def stopped(self, reply: Reply) -> None:
         """Slack let the answer not go on, because a person stopped it."""
-        self._behind(self._received(stop_told(reply)))
+        with fenced(None):  # what the core begins on it is no part of this reply
+            self._behind(self._received(stop_told(reply)))
 
     async def home_opened(self, body: Body) -> None:
         event = body["event"]

@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 
 from adapters.slack.calls import Calls
+from bot.ports import Fence, current_fence, fenced
 from bot.replies import Phase, Status
 
 _AGAIN = 90.0  # seconds after which a sign is said again
@@ -24,6 +25,7 @@ class _Sign:
     which it is not known whether they arrived."""
 
     owner: str
+    fence: Fence | None
     text: str
     said: float
     since: float
@@ -51,7 +53,9 @@ class Signs:
             text = f"is waiting: {status.text}…" if status.text else "is waiting…"
         sign = self._set.get((channel, thread))
         if sign is None or sign.owner != owner:
-            sign = self._set[channel, thread] = _Sign(owner, text, now, now, open=sign.open if sign else 0)
+            sign = self._set[channel, thread] = _Sign(
+                owner, current_fence(), text, now, now, open=sign.open if sign else 0
+            )
         sign.text, sign.said = text, now
         if self._agent and direct and not sign.has_session:
             sign.has_session = True
@@ -93,7 +97,8 @@ class Signs:
                 del self._set[channel, thread]
             elif now - sign.said > _AGAIN and not sign.has_text:
                 sign.said = now
-                await self._say(sign, _STATUS, channel, thread, sign.text)
+                with fenced(sign.fence):
+                    await self._say(sign, _STATUS, channel, thread, sign.text)
 
     async def close(self) -> None:
         signs = list(self._set.items())

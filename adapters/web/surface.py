@@ -19,7 +19,7 @@ from adapters.web.room import Room
 from adapters.web.windows import Windows
 from bot.errors import Gone, SlowDown, StoreError, Unsent
 from bot.events import Address, File
-from bot.ports import EarlierMessage
+from bot.ports import EarlierMessage, check_fence
 from bot.replies import Notice, Phase, Reply, Status, Way, Write
 
 
@@ -69,6 +69,7 @@ class WebSurface:
 
     async def show(self, write: Write, way: Way) -> str:
         await self._stage.opened.wait()
+        check_fence()
         known = self._known(write.part)
         self._check_place(known)
         wanted = self._message(known, write)
@@ -96,6 +97,7 @@ class WebSurface:
 
     async def close(self, parts: int) -> None:
         await self._stage.opened.wait()
+        check_fence()
         for message in reversed(self._stage.room.parts(self._reply.mark)):
             if message.part >= parts:
                 self._stage.room.remove(message.id)

@@ -21,6 +21,7 @@ from bot.ports.completions import (
     Usage,
     Waiting,
 )
+from bot.ports.fence import Fence, check_fence, current_fence, fenced
 from bot.ports.platforms import Adapter, Check, EarlierMessage, Platform, Shelf, Source, Surface
 from bot.ports.settings import Form, FormField, Level, Scope, SettingRow, Suggestion
 from bot.ports.sharing import Need, Running, Signal, SignalKind, Slice
@@ -52,6 +53,7 @@ __all__ = [
     "Conversation",
     "EarlierMessage",
     "Edited",
+    "Fence",
     "Finished",
     "Form",
     "FormField",
@@ -86,4 +88,7 @@ __all__ = [
     "TurnView",
     "Usage",
     "Waiting",
+    "check_fence",
+    "current_fence",
+    "fenced",
 ]

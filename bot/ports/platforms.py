@@ -22,7 +22,10 @@ class EarlierMessage:
 
 
 class Surface(Protocol):
-    """Where one reply can be shown. Bound to one ``Reply``; not safe for two writes at once."""
+    """Where one reply can be shown. Bound to one ``Reply``; not safe for two writes at once.
+
+    Every call that it makes of its platform asks ``check_fence`` at the last moment, after all waiting.
+    """
 
     dialect: Dialect
 
@@ -33,7 +36,8 @@ class Surface(Protocol):
     async def show(self, write: Write, way: Way) -> str:
         """Carry the write and return the platform's message id of that part.
 
-        Raises ``SlowDown``, ``Unsent`` or ``Gone``. Repeating a write must not make a second message.
+        Raises ``SlowDown``, ``Unsent``, ``Gone`` or, from the fence, ``Superseded``. Repeating a write must not make a
+        second message.
         """
         ...
 

@@ -5,14 +5,16 @@ A test class derives from ``SurfaceContract`` and gives a fixture ``place`` (see
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import pytest
 
-from bot.errors import Gone
+from bot.errors import Gone, Superseded
 from bot.events import Address, Author, File
-from bot.ports import Platform, Surface
+from bot.ports import Platform, Surface, fenced
 from bot.replies import Controls, Notice, Phase, Reply, Status, Write
 
 
@@ -30,9 +32,28 @@ class Place(Protocol):
         """The texts of the reply's messages as people see them, in order, without notes and controls."""
         ...
 
+    def written(self) -> int:
+        """How often the platform was asked to make, change or take away a message."""
+        ...
+
     async def remove_place(self) -> None:
         """Take the conversation's channel away."""
         ...
+
+
+@dataclass
+class Falling:
+    """A fence that lets ``left`` calls out. ``written`` becomes what ``count`` gives at the moment it falls."""
+
+    left: int
+    count: Callable[[], int] = lambda: 0
+    written: int | None = None
+
+    def __call__(self) -> bool:
+        self.left -= 1
+        if self.left < 0 and self.written is None:
+            self.written = self.count()
+        return self.left >= 0
 
 
 async def put(surface: Surface, part: int, text: str, final: bool = False, **more: object) -> str:
@@ -119,6 +140,30 @@ class SurfaceContract:
         await place.remove_place()
         with pytest.raises(Gone):
             await put(surface, 0, "Too late.", final=True)
+
+    async def test_whenever_another_process_takes_the_reply_over_nothing_is_written_from_then_on(
+        self, place: Place
+    ) -> None:
+        """Each time the fence falls one call later, until all that is written here goes out."""
+        writes = 4
+        for allowed in itertools.count():
+            reply = place.reply(f"m{allowed}")
+            ids = [await put(place.platform.surface(reply), 0, f"{allowed}: half")]
+            before, fence = place.written(), Falling(allowed, place.written)
+            surface = place.platform.surface(replace(reply, parts=tuple(ids), resumed=True))
+            try:
+                with fenced(fence):
+                    await put(surface, 0, f"{allowed}: whole.")
+                    await put(surface, 1, f"{allowed}: more")
+                    await put(surface, 1, f"{allowed}: more.", final=True, controls=Controls(feedback=True))
+                    await surface.close(1)
+            except Superseded:
+                assert place.written() == fence.written
+                assert place.written() - before <= allowed
+            else:
+                assert place.written() - before <= allowed
+                assert allowed >= writes
+                break
 
     async def test_what_is_weighed_is_what_is_written(self, place: Place) -> None:
         dialect = place.platform.surface(place.reply("m1")).dialect

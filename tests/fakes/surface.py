@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from bot.errors import Gone, SurfaceError
 from bot.events import Address, File
-from bot.ports import EarlierMessage, Source, Surface
+from bot.ports import EarlierMessage, Source, Surface, check_fence
 from bot.replies import Budget, Dialect, Notice, Reply, Status, Toll, Way, Write
 from bot.reply.measure import code_points
 
@@ -73,6 +73,7 @@ class FakeSurface:
         try:
             if self.latency:
                 await asyncio.sleep(self.latency)
+            check_fence()
             failure = self.faults.pop(0) if self.faults else None
             if self.is_gone():
                 failure = Gone("the channel was deleted")
@@ -92,6 +93,7 @@ class FakeSurface:
         self.statuses.append(status)
 
     async def close(self, parts: int) -> None:
+        check_fence()
         self.closed.append(parts)
         del self.messages[parts:]
 

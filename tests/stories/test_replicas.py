@@ -20,7 +20,10 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from tests.adapters.discord import conversing as discord_words
 from tests.adapters.slack.conversing import is_final, markdown, under
+from tests.emulators.discord import Discord
+from tests.emulators.discord import Message as DiscordMessage
 from tests.emulators.llm import LlmEmulator, Script
 from tests.emulators.slack import Message, Slack
 from tests.postgres import Cluster, Server
@@ -200,6 +203,75 @@ async def test_frozen_for_longer_than_its_lease_a_process_writes_nothing_into_wh
         assert len(town.replies(root)) == 2
         assert "stopped" not in await one.outcomes()
         assert (await two.outcomes(1))["answered"] >= 1
+
+
+async def test_frozen_while_it_looks_for_a_post_that_may_have_arrived_a_process_posts_nothing_after_the_take_over(
+    town: Town,
+) -> None:
+    def looks() -> bool:
+        return any("include_all_metadata" in call.args for call in town.slack.calls_of("conversations.replies"))
+
+    async with town.replica("one") as one, town.replica("two") as two:
+        town.hears(one)
+        town.llm.scripts.append(SLOW)
+        town.llm.default = Script(text=WHOLE)
+        town.slack.fault("chat.startStream", status=503)
+        town.slack.latency(4.0, "conversations.replies")  # the second half is for the answer
+        root = await town.asks("tell me")
+        await town.until(looks)
+        one.handle.send_signal(signal.SIGSTOP)
+        town.slack.latency(0.0, "conversations.replies")
+        town.hears(two)
+        await town.answered(root, WHOLE)
+        one.handle.send_signal(signal.SIGCONT)
+        town.hears(one)
+        await town.answered(await town.asks("and now?", root.ts), WHOLE, 2)
+        assert town.texts(root) == [WHOLE] * 2
+        assert town.slack.open_streams() == []
+
+
+async def test_frozen_while_its_thread_is_made_a_process_writes_nothing_into_the_answer_of_another_on_discord(
+    tmp_path: Path, llm: LlmEmulator, postgresql: Server
+) -> None:
+    async with Discord() as discord, postgresql.database() as database:
+        given = {
+            **discord.environment(),
+            "GROQ_API_KEY": llm.key,
+            "LLM_BASE_URL": llm.url,
+            "DATABASE_URL": database,
+            "REPLICA_LEASE": f"{LEASE}",
+            "DISCORD_SHARD_COUNT": "2",
+        }
+        shard = (int(discord.home.id) >> 22) % 2
+
+        def replica(name: str, shard: int) -> contextlib.AbstractAsyncContextManager[Process]:
+            (tmp_path / name).mkdir()
+            discord.advance(5.5)  # Discord grants a new session every five seconds
+            return running(tmp_path / name, **given, DISCORD_SHARD_IDS=f"{shard}")
+
+        def replies() -> list[DiscordMessage]:
+            return (
+                [it for it in discord.replies(root.thread) if it.kind != discord_words.STARTER] if root.thread else []
+            )
+
+        def answered(number: int) -> bool:
+            return len(replies()) == number and discord_words.is_final(replies()[-1])
+
+        async with replica("one", shard) as one, replica("two", 1 - shard):
+            await discord.connected(2)
+            llm.scripts.append(SLOW)
+            llm.default = Script(text=WHOLE)
+            discord.latency(4.0, "thread_from_message")  # the second half is for the answer
+            root = await discord.says("ada", discord.general, f"<@{discord.bot.id}> tell me")
+            await discord.until(lambda: root.thread, PATIENCE)
+            one.handle.send_signal(signal.SIGSTOP)
+            await discord.until(lambda: answered(1), PATIENCE)
+            one.handle.send_signal(signal.SIGCONT)
+            assert root.thread is not None
+            await discord.says("ada", root.thread, "and now?")
+            await discord.until(lambda: answered(2), PATIENCE)
+            assert {sight.content for sight in replies()[0].sights} == {WHOLE}
+            assert [discord_words.words(it) for it in replies()] == [WHOLE] * 2
 
 
 async def test_frozen_between_two_statements_a_process_keeps_its_conversation_locked_no_longer_than_its_lease(

@@ -10,11 +10,11 @@ import pytest
 from adapters.discord.config import read_config
 from adapters.discord.controls import nonce
 from adapters.discord.run import DiscordAdapter
-from bot.errors import ParleyError
+from bot.errors import ParleyError, Superseded
 from bot.events import Address, Author
-from bot.ports import Platform
-from bot.replies import Receipt, Reply
-from tests.contracts.surface import SourceContract, SurfaceContract
+from bot.ports import Platform, fenced
+from bot.replies import Phase, Receipt, Reply, Status
+from tests.contracts.surface import Falling, SourceContract, SurfaceContract, put
 from tests.emulators.discord import Discord, Message
 
 
@@ -78,6 +78,9 @@ class DiscordPlace:
         found = [message for message in self._discord.replies(self._root.thread) if message.nonce in ours]
         return ["\n".join(line for line in it.content.split("\n") if not line.startswith("-# ")) for it in found]
 
+    def written(self) -> int:
+        return len(self._discord.calls_of("create_message", "edit_message", "delete_message"))
+
     async def remove_place(self) -> None:
         self._discord.delete_channel(self._discord.general)
         if self._root.thread is not None:
@@ -98,6 +101,34 @@ async def place(discord: Discord) -> AsyncIterator[DiscordPlace]:
 
 class TestSurface(SurfaceContract):
     pass
+
+
+async def test_once_another_process_writes_the_reply_typing_is_not_said_again(
+    discord: Discord, place: DiscordPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapters.discord.signs._AGAIN", 0.05)
+    monkeypatch.setattr("adapters.discord.signs._SOON", 0.05)
+    fence = Falling(3)
+    surface = place.platform.surface(place.reply("m1"))
+    with fenced(fence):
+        await surface.status(Status(Phase.THINKING))
+    await discord.until(lambda: fence.left < -2)
+    assert len(discord.calls_of("typing")) == 3
+    await surface.status(Status(Phase.LEFT))
+
+
+async def test_what_the_library_tries_again_by_itself_does_not_go_out_once_another_process_writes_the_reply(
+    discord: Discord, place: DiscordPlace
+) -> None:
+    """A deletion is repeated over a new connection where the one in use breaks."""
+    surface = place.platform.surface(place.reply("m1"))
+    for part in range(2):
+        await put(surface, part, f"Part {part}.", final=True)
+    discord.fault("delete_message", reset="before")
+    with fenced(Falling(1)), pytest.raises(Superseded):
+        await surface.close(1)
+    assert len(discord.calls_of("delete_message")) == 1
+    assert list(await place.read("m1")) == ["Part 0.", "Part 1."]
 
 
 class TestSource(SourceContract):

@@ -10,12 +10,12 @@ import pytest
 from adapters.slack.adapter import SlackAdapter
 from adapters.slack.config import read_config
 from bot.events import Address, Author
-from bot.ports import Platform
-from bot.replies import Receipt, Reply
+from bot.ports import Platform, fenced
+from bot.replies import Phase, Receipt, Reply, Status
 from tests.adapters.slack.conversing import markdown
 from tests.adapters.slack.test_run import Core
 from tests.adapters.web.fakes import MemoryShelf
-from tests.contracts.surface import SourceContract, SurfaceContract
+from tests.contracts.surface import Falling, SourceContract, SurfaceContract
 from tests.emulators.slack import Message, Slack
 
 
@@ -34,6 +34,9 @@ class SlackPlace:
             if payload.get("mark") == mark:
                 found.append(markdown(message))
         return found
+
+    def written(self) -> int:
+        return len([call for call in self._slack.calls if call.method.startswith("chat.")])
 
     async def remove_place(self) -> None:
         self._slack.general.archived = True
@@ -72,6 +75,26 @@ async def place(slack: Slack) -> AsyncIterator[SlackPlace]:
 
 class TestSurface(SurfaceContract):
     pass
+
+
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Signs are said again every moment."""
+    monkeypatch.setattr("adapters.slack.adapter._SWEEP", 0.05)
+    monkeypatch.setattr("adapters.slack.signs._AGAIN", 0.05)
+
+
+@pytest.mark.usefixtures("often")
+async def test_once_another_process_writes_the_reply_its_sign_is_not_said_again(
+    slack: Slack, place: SlackPlace
+) -> None:
+    fence = Falling(3)
+    surface = place.platform.surface(place.reply("m1"))
+    with fenced(fence):
+        await surface.status(Status(Phase.THINKING, "thinking"))
+    await slack.until(lambda: fence.left < -2)
+    assert len(slack.calls_of("assistant.threads.setStatus")) == 3
+    await surface.status(Status(Phase.LEFT))
 
 
 class TestSource(SourceContract):

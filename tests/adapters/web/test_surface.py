@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.errors import Gone, SlowDown, StoreFull, Unsent
+from bot.errors import Gone, SlowDown, StoreFull, Superseded, Unsent
+from bot.ports import fenced
 from bot.replies import Controls, Notice, Phase, Status, Write
 from tests.adapters.web.fakes import FakeCore
 from tests.adapters.web.running import Running, running
@@ -45,6 +46,18 @@ async def test_repeating_a_write_makes_no_second_message_and_no_event(web: Runni
         await web.surface().show("Hello", final=True)
         await web.says(ann, "next")
         assert (await tab.next())["message"]["text"] == "next"
+
+
+async def test_once_another_process_writes_the_answer_nothing_changes_here(web: Running) -> None:
+    _, root = await _asked(web)
+    answer = web.surface()
+    await answer.show("Hello")
+    with fenced(lambda: False):
+        with pytest.raises(Superseded):
+            await answer.show("Hello again", final=True)
+        with pytest.raises(Superseded):
+            await answer.surface.close(0)
+    assert [one["text"] for one in await web.read(f"channel=general&thread={root}")][1:] == ["Hello"]
 
 
 async def test_a_direct_answer_is_flat(web: Running) -> None:

@@ -24,6 +24,9 @@ class FakePlace:
     async def read(self, mark: str) -> Sequence[str]:
         return [message.write.text for message in self.platform.replies.get(mark, [])]
 
+    def written(self) -> int:
+        return sum(len(surface.writes) + len(surface.closed) for surface in self.platform.surfaces)
+
     async def remove_place(self) -> None:
         self.platform.gone.add(ADDRESS)
 
