@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 
 from adapters.slack import missed, socket
 from bot.storage import SqlShelf, open_store
-from tests.adapters.slack.conversing import Talk, markdown
+from tests.adapters.slack.conversing import PATIENCE, Talk, markdown
 from tests.emulators.slack import BOT_SCOPES, Message
 
 
@@ -24,12 +24,22 @@ def unheard(talk: Talk) -> Iterator[None]:
     talk.slack.deliveries.losing = False
 
 
+@contextlib.asynccontextmanager
+async def heard(talk: Talk) -> AsyncIterator[None]:
+    """A bot that has noted how far it heard everything before it ends."""
+    async with talk.bot() as opened:
+        yield
+        async with asyncio.timeout(PATIENCE):
+            while await opened.bot.shelf("slack").get("heard", "0") is None:
+                await asyncio.sleep(0.02)
+
+
 async def follows(talk: Talk, root: Message, text: str, who: str = "ada") -> Message:
     return await talk.slack.says(who, root.channel, text, thread_ts=root.ts)
 
 
 async def test_mentions_and_follow_ups_are_answered_once(talk: Talk) -> None:
-    async with talk.bot():
+    async with heard(talk):
         root = await talk.asks("first")
         await talk.answered(root, talk.llm.default.text)
     with unheard(talk):
@@ -50,7 +60,7 @@ async def test_mentions_and_follow_ups_are_answered_once(talk: Talk) -> None:
 
 async def test_a_question_asked_alone_is_answered_too(talk: Talk) -> None:
     room = talk.slack.dm(talk.slack.ada)
-    async with talk.bot():
+    async with heard(talk):
         await talk.answered(await talk.slack.says("ada", room, "first"), talk.llm.default.text)
     with unheard(talk):
         asked = await talk.slack.says("ada", room, "are you there?")
@@ -74,7 +84,7 @@ async def test_a_line_that_was_deaf_for_long_is_made_up_for(talk: Talk, monkeypa
 
 async def test_commands_are_not_carried_out_late_and_what_was_said_before_it_was_called_stays_so(talk: Talk) -> None:
     root = await talk.slack.says("grace", talk.slack.general, "a thread of ours")
-    async with talk.bot():
+    async with heard(talk):
         await follows(talk, root, "between us")
         await follows(talk, root, talk.named("what do you think?"))
         await talk.answered(root, talk.llm.default.text)
@@ -90,7 +100,7 @@ async def test_commands_are_not_carried_out_late_and_what_was_said_before_it_was
 
 @pytest.mark.parametrize("after", [missed.MISSED + 60, 60.0])
 async def test_questions_are_answered_late_for_a_quarter_of_an_hour(talk: Talk, after: float) -> None:
-    async with talk.bot():
+    async with heard(talk):
         root = await talk.asks("first")
         await talk.answered(root, talk.llm.default.text)
     with unheard(talk):
@@ -108,7 +118,7 @@ async def test_questions_are_answered_late_for_a_quarter_of_an_hour(talk: Talk, 
 async def test_a_first_question_in_a_channel_is_answered_too(talk: Talk) -> None:
     other, closed = talk.slack.add_channel("other", talk.slack.ada), talk.slack.add_channel("closed", talk.slack.ada)
     closed.archived = True
-    async with talk.bot():
+    async with heard(talk):
         await talk.answered(await talk.asks("first"), talk.llm.default.text)
     with unheard(talk):
         asked = await talk.asks("are you there?", channel=other)
@@ -120,8 +130,8 @@ async def test_a_first_question_in_a_channel_is_answered_too(talk: Talk) -> None
 
 
 async def test_a_bot_that_was_never_asked_hears_of_its_first_question(talk: Talk) -> None:
-    async with talk.bot():
-        await talk.settled()
+    async with heard(talk):
+        pass
     with unheard(talk):
         asked = await talk.asks("are you there?")
     async with talk.bot():
@@ -134,7 +144,7 @@ async def test_a_token_that_may_not_list_channels_reads_where_it_was_asked(
     few = frozenset(BOT_SCOPES - {"channels:read", "groups:read", "mpim:read"})
     monkeypatch.setenv("SLACK_BOT_TOKEN", talk.slack.install(talk.slack.home, scopes=few).token.value)
     other = talk.slack.add_channel("other", talk.slack.ada)
-    async with talk.bot():
+    async with heard(talk):
         await talk.answered(await talk.asks("first"), talk.llm.default.text)
     with unheard(talk):
         await talk.asks("not there?", channel=other)
@@ -151,7 +161,7 @@ async def test_a_token_that_may_not_list_channels_reads_where_it_was_asked(
 async def test_a_clock_that_is_wrong_hides_nothing(talk: Talk, monkeypatch: pytest.MonkeyPatch, hours: float) -> None:
     clock = time.time
     monkeypatch.setattr(missed.Missed.__init__, "__defaults__", (lambda: clock() + hours * 3_600,))
-    async with talk.bot():
+    async with heard(talk):
         root = await talk.asks("first")
         await talk.answered(root, talk.llm.default.text)
     with unheard(talk):
@@ -163,7 +173,7 @@ async def test_a_clock_that_is_wrong_hides_nothing(talk: Talk, monkeypatch: pyte
 
 
 async def test_what_a_wrong_clock_noted_hides_nothing(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with talk.bot():
+    async with heard(talk):
         await talk.answered(await talk.asks("first"), talk.llm.default.text)
     with unheard(talk):
         asked = await talk.asks("are you there?")
@@ -179,7 +189,7 @@ async def test_what_a_wrong_clock_noted_hides_nothing(talk: Talk, monkeypatch: p
     [{"error": "missing_scope"}, {"error": "unknown_method"}, {"error": "channel_not_found"}, {"retry_after": 120}],
 )
 async def test_where_it_cannot_be_read_the_bot_answers_whatever_comes(talk: Talk, trouble: dict[str, Any]) -> None:
-    async with talk.bot():
+    async with heard(talk):
         await talk.answered(await talk.asks("first"), talk.llm.default.text)
     talk.slack.fault("conversations.history", n=20, **trouble)
     with unheard(talk):
@@ -190,7 +200,7 @@ async def test_where_it_cannot_be_read_the_bot_answers_whatever_comes(talk: Talk
 
 
 async def test_a_thread_that_is_gone_does_not_hide_the_rest_of_its_channel(talk: Talk) -> None:
-    async with talk.bot():
+    async with heard(talk):
         root = await talk.asks("first")
         await talk.answered(root, talk.llm.default.text)
     with unheard(talk):
@@ -204,7 +214,7 @@ async def test_a_thread_that_is_gone_does_not_hide_the_rest_of_its_channel(talk:
 
 async def test_what_was_missed_before_the_newest_page_is_read_too(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(missed, "_PAGE", 10)
-    async with talk.bot():
+    async with heard(talk):
         root = await talk.asks("first")
         await talk.answered(root, talk.llm.default.text)
     with unheard(talk):
@@ -222,7 +232,7 @@ async def test_every_channel_in_which_it_was_asked_lately_is_read(talk: Talk, mo
     monkeypatch.setattr(missed, "_APART", 0.01)
     talk.slack.budgets.on = False
     channels = [talk.slack.add_channel(f"channel-{number}", talk.slack.ada) for number in range(25)]
-    async with talk.bot():
+    async with heard(talk):
         for first in [await talk.asks("first", channel=channel) for channel in channels]:
             await talk.answered(first, talk.llm.default.text)
     with unheard(talk):
@@ -234,7 +244,7 @@ async def test_every_channel_in_which_it_was_asked_lately_is_read(talk: Talk, mo
 
 @pytest.mark.parametrize("trouble", [{"status": 503}, {"retry_after": 1}, {"reset": "before"}])
 async def test_passing_trouble_is_waited_for(talk: Talk, trouble: dict[str, Any]) -> None:
-    async with talk.bot():
+    async with heard(talk):
         await talk.answered(await talk.asks("first"), talk.llm.default.text)
     with unheard(talk):
         asked = await talk.asks("are you there?")
