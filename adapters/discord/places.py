@@ -90,8 +90,12 @@ class Places:
         return address.thread if await self._is_thread(address, "", fresh=False) else address.channel
 
     def is_open(self, address: Address, permissions: int | None) -> bool:
-        """A question put here could be answered by a message, as far as the bot's ``permissions`` tell."""
-        if permissions is None or address.workspace == DIRECT or permissions & _ADMINISTRATOR:
+        """A question put here could be answered by a message, as far as the bot's ``permissions`` tell, and what the
+        server lists."""
+        if permissions is None or address.workspace == DIRECT:
+            return True
+        permissions |= self._directory.guilds.permissions(address.channel) or 0
+        if permissions & _ADMINISTRATOR:
             return True
         if address.thread:
             needed = _WRITE_IN_THREADS
@@ -147,8 +151,11 @@ class Places:
         if not self._makes_threads or (self._barred.get(channel) or 0.0) >= self._wall():
             return False
         permissions = self._directory.guilds.permissions(channel)
-        # Discord makes threads also for those who may not write in them, and they would stay empty.
-        return permissions is None or bool(permissions & (_ADMINISTRATOR | _WRITE_IN_THREADS))
+        if permissions is None or permissions & (_ADMINISTRATOR | _WRITE_IN_THREADS):
+            return True
+        # Discord makes threads also for those who may not write in them, and they would stay empty. Who may do neither
+        # is told so: what a server lists is believed only as far as it has to be.
+        return not permissions & _MAKE_THREADS
 
     async def _hook(self, thread: str) -> tuple[str, float]:
         """(its address, for how many seconds it is open)."""

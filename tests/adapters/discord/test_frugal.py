@@ -54,6 +54,24 @@ async def test_events_of_few_fields_are_enough_to_be_answered(talk: Talk) -> Non
         await talk.answered(room, talk.llm.default.text)
 
 
+async def test_rights_that_are_listed_carelessly_keep_nobody_from_being_answered_as_usual(talk: Talk) -> None:
+    def careless(name: str, data: Json) -> Json:
+        if name == "GUILD_CREATE":  # from the time before threads
+            return data | {"roles": [role | {"permissions": "66321463"} for role in data["roles"]]}
+        return data | {"app_permissions": "442368"} if name == "INTERACTION_CREATE" else data
+
+    talk.discord.gateway.trim = careless
+    async with talk.bot():
+        root = await talk.asks("hello")
+        await talk.answered(root, talk.llm.default.text)
+        assert root.thread is not None
+        await registered(talk)
+        used = await talk.discord.command("ada", talk.discord.general, "ai ask", {"text": "and now?"})
+        question = used.original
+        assert question is not None
+        await talk.answered(question, talk.llm.default.text)
+
+
 async def test_a_welcome_the_library_cannot_read_is_one_all_the_same(talk: Talk) -> None:
     def garbled(name: str, data: Json) -> Json:
         return data | {"guilds": [{"no": "id"}]} if name == "READY" else data

@@ -100,6 +100,13 @@ async def test_what_was_removed_at_discord_is_told_and_comes_back_with_the_next_
         assert (await told(opened)).ok
 
 
+@pytest.mark.parametrize("status", [404, 405])
+async def test_commands_are_registered_also_where_they_cannot_be_asked_for(talk: Talk, status: int) -> None:
+    talk.discord.fault("list_commands", status=status)
+    async with talk.bot():
+        await talk.until(lambda: len(talk.discord.state.commands.get("", {})) == 2)
+
+
 async def test_the_doctor_names_the_channels_in_which_a_permission_is_denied(talk: Talk) -> None:
     rules = talk.discord.add_channel("rules")
     talk.discord.deny(rules, Permission.SEND_MESSAGES)
