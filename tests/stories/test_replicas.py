@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,7 @@ from tests.emulators.slack import Message, Slack
 from tests.postgres import Cluster, Server
 from tests.stories.process import Process, running
 
-LEASE = 3.0
+LEASE = 5.0  # seconds; a shared machine may stand still for some
 SLACKNESS = 5.0  # seconds beyond the lease
 PATIENCE = 45.0  # seconds: a lease and a tick, on a machine that is slow and shared
 LONG = "One sentence after another, calmly. " * 60
@@ -378,8 +379,11 @@ async def test_processes_together_write_no_more_than_slack_allows(town: Town) ->
         for root in roots:
             await town.answered(root, text.strip())
             assert len(town.replies(root)) == 1
-        told = [await process.outcomes(crowd // 2) for process in (one, two)]
-    assert told == [{"answered": crowd // 2}] * 2
+        async with asyncio.timeout(PATIENCE):
+            while sum(map(Counter.total, told := [Counter(await it.outcomes()) for it in (one, two)])) < crowd:
+                await asyncio.sleep(0.05)
+    assert told[0] + told[1] == {"answered": crowd}
+    assert all(told), "both have answered; what one takes too long to acknowledge is told to the other"
     assert [call.method for call in town.slack.calls if call.outcome == "ratelimited"] == []
     assert town.slack.sins == []
 
