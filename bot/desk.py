@@ -67,7 +67,7 @@ from bot.ports import (
 )
 from bot.preferences import Preferences
 from bot.replica import Replica
-from bot.replies import Notice, Receipt
+from bot.replies import Notice, Receipt, Standing
 from bot.turn import Turns
 from bot.version import VERSION
 
@@ -215,6 +215,21 @@ class Bot:
         count = await self._store.forget_workspace(platform, workspace)
         self._forget()
         return count
+
+    async def standing(self, mark: str) -> Standing | None:
+        """Where a settled reply stands; ``None`` while it is being made, and for one nobody knows."""
+        view = await self._store.turn(mark)
+        if view is None or view.state is not TurnState.SETTLED:
+            return None
+        here = self._lanes.is_busy(view.conversation) is not None
+        busy = here or (self._store.shared and await self._store.is_busy(view.conversation))
+        return Standing(view.parts, view.outcome is not Outcome.CANCELLED, not busy)
+
+    async def show_again(self, mark: str) -> None:
+        """Something wrote over a settled reply: it is shown as it should read. It may wait for its budget."""
+        view = await self._store.turn(mark)
+        if view is not None and view.state is TurnState.SETTLED and view.text:
+            self._turn_to(view)
 
     def _forget(self) -> None:
         """What is remembered of the store's rows may be out of date."""
@@ -420,11 +435,14 @@ class Bot:
         chosen = await self._store.choose_version(view.mark, int(event.value) if event.value.isdigit() else 0)
         if chosen is None:
             return Receipt(False, notice=Notice("There is no such version.", error=True))
+        self._turn_to(chosen)
+        return Receipt(True)
+
+    def _turn_to(self, chosen: TurnView) -> None:
         is_turning = chosen.mark in self._turned
         self._turned[chosen.mark] = chosen
         if not is_turning:
             self._do_aside(self._show_chosen(chosen.mark))
-        return Receipt(True)
 
     async def _show_chosen(self, mark: str) -> None:
         """Show the version chosen last, which may have changed while the write waited for its budget."""

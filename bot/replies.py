@@ -156,3 +156,13 @@ class Reply:
     direct: bool = False
     parts: tuple[str, ...] = ()
     resumed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A reply that is not being written. ``parts``: the messages it stands in; ``shown``: there is something to read in
+    them; ``quiet``: nothing else is being written in its conversation either."""
+
+    parts: tuple[str, ...]
+    shown: bool
+    quiet: bool

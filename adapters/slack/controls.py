@@ -41,9 +41,9 @@ def content(text: str, notes: Sequence[str], controls: Controls | None, mark: st
     return {"text": notification(text), "blocks": [{"type": "markdown", "text": text}, *under]}
 
 
-def metadata(mark: str, part: int) -> dict[str, Any]:
-    """What a part is found again by."""
-    return {"event_type": REPLY_EVENT, "event_payload": {"mark": mark, "part": part}}
+def metadata(mark: str, part: int, run: str = "") -> dict[str, Any]:
+    """What a part is found again by, and ``run``, which opening of the reply wrote it last."""
+    return {"event_type": REPLY_EVENT, "event_payload": {"mark": mark, "part": part, "run": run}}
 
 
 def part_in(message: Mapping[str, Any], mark: str) -> int | None:
@@ -53,6 +53,11 @@ def part_in(message: Mapping[str, Any], mark: str) -> int | None:
     if found.get("event_type") != REPLY_EVENT or payload.get("mark") != mark:
         return None
     return int(payload.get("part", 0))
+
+
+def run_in(message: Mapping[str, Any]) -> str:
+    """Which opening of its reply wrote a message last, "" where that is not told."""
+    return str(((message.get("metadata") or {}).get("event_payload") or {}).get("run") or "")
 
 
 def mark_under(message: Mapping[str, Any]) -> str:

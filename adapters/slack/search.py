@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from adapters.slack.calls import Calls, Refused
-from adapters.slack.controls import mark_under, part_in
+from adapters.slack.controls import mark_under, part_in, run_in
 from adapters.slack.inbound import Me, is_own, seconds
 from bot.errors import Gone, SlowDown
 from bot.events import Address
@@ -16,16 +16,35 @@ _PAGE = 200
 _PAGES = 5
 
 
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """Message ``id`` is part ``number``, last written by ``run``: a word for one opening of the reply."""
+
+    number: int
+    id: str
+    run: str
+
+
 @dataclass(slots=True)
 class Found:
-    """``parts``: message id by part. ``strays``: messages of ours without any mark, as a stream is until it ends."""
+    """``marked``: messages with the reply's mark. ``strays``: messages of ours without any mark, as a stream is until
+    it ends."""
 
-    parts: dict[int, str] = field(default_factory=dict)
+    marked: list[Marked] = field(default_factory=list)
     strays: list[str] = field(default_factory=list)
+
+    @property
+    def parts(self) -> dict[int, str]:
+        """Message id by part; of several the first."""
+        found: dict[int, str] = {}
+        for part in self.marked:
+            found.setdefault(part.number, part.id)
+        return found
 
     def ids(self) -> list[str]:
         """The parts in order, as far as none is missing, then what must be the one being written."""
-        known = [self.parts[number] for number in range(len(self.parts)) if number in self.parts]
+        parts = self.parts
+        known = [parts[number] for number in range(len(parts)) if number in parts]
         return known + self.strays[:1]
 
 
@@ -43,7 +62,7 @@ class Search:
                 continue
             ts, part, owner = str(message["ts"]), part_in(message, mark), mark_under(message)
             if part is not None:
-                found.parts.setdefault(part, ts)
+                found.marked.append(Marked(part, ts, run_in(message)))
             elif not message.get("metadata") and owner in ("", mark) and seconds(ts) > seconds(question):
                 found.strays.insert(0 if owner else len(found.strays), ts)
         return found

@@ -109,12 +109,13 @@ class Streams:
         await self.end_message(stream.channel, stream.ts, stream.metadata)
         self._open.pop((stream.channel, stream.ts), None)
 
-    async def end_message(self, channel: str, ts: str, metadata: Mapping[str, Any] | None = None) -> None:
-        """End the stream that message ``ts`` may be."""
+    async def end_message(self, channel: str, ts: str, metadata: Mapping[str, Any] | None = None) -> bool:
+        """End the stream that message ``ts`` may be; whether it was one."""
         try:
             await self._calls.call("chat.stopStream", channel=channel, ts=ts, metadata=metadata)
         except (Refused, Gone):
-            return
+            return False
+        return True
 
     def stopped(self, channel: str, thread: str, messages: list[str]) -> None:
         """A person pressed Stop: Slack has ended these streams, and nothing new may be posted for this answer."""

@@ -8,6 +8,7 @@ part whose post may have been carried out is looked for by its mark before it is
 from __future__ import annotations
 
 import contextlib
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from adapters.slack.calls import Calls, Lost, Refused
 from adapters.slack.controls import blocks_under, content, metadata, notice_content
 from adapters.slack.dialect import APPEND, POST, SLACK, START, STOP, UPDATE, hold_back, way
 from adapters.slack.directory import Directory
+from adapters.slack.late import Late
 from adapters.slack.search import Search
 from adapters.slack.signs import Signs
 from adapters.slack.stream import Over, Stream, Streams
@@ -36,6 +38,7 @@ class Stage:
     signs: Signs
     directory: Directory
     native: bool
+    late: Late
     echoes: Callable[[], None] = lambda: None
     stopped: Callable[[Reply], object] = lambda reply: None
 
@@ -47,6 +50,7 @@ class SlackSurface:
 
     def __init__(self, stage: Stage, reply: Reply) -> None:
         self._stage, self._reply = stage, reply
+        self.run = secrets.token_hex(4)
         self._team, self._channel, self._thread = reply.address.workspace, reply.address.channel, reply.address.thread
         self._ids: dict[int, str] = dict(enumerate(reply.parts))
         self._inherited = set(reply.parts) if reply.resumed else set()
@@ -54,6 +58,15 @@ class SlackSurface:
         self._said: int | None = None
         self._has_cleared_sign = False
         self._was_told = False
+        stage.late.opened(self)
+
+    @property
+    def reply(self) -> Reply:
+        return self._reply
+
+    def ids(self) -> Sequence[str]:
+        """The messages known to be its parts."""
+        return tuple(self._ids.values())
 
     # --- ways
 
@@ -129,10 +142,10 @@ class SlackSurface:
         self._said = self._stage.signs.arrived(self._channel, self._thread)
         try:
             stream = await self._stage.streams.start(
-                self._channel, self._thread, first, metadata(self._reply.mark, write.part), **self._recipient()
+                self._channel, self._thread, first, self._mark(write.part), **self._recipient()
             )
         except Lost:
-            self._doubtful = True
+            self._doubt()
             raise
         except Refused:
             self._stage.streams.refuse(self._channel)
@@ -143,6 +156,13 @@ class SlackSurface:
         self._stage.signs.text_came(self._channel, self._thread)
         self._stage.echoes()
         return stream
+
+    def _doubt(self) -> None:
+        self._doubtful = True
+        self._stage.late.doubt(self)
+
+    def _mark(self, part: int) -> dict[str, Any]:
+        return metadata(self._reply.mark, part, self.run)
 
     def _recipient(self) -> dict[str, str]:
         """Who asked: Slack wants to know it everywhere but in the app's direct room."""
@@ -159,7 +179,7 @@ class SlackSurface:
                 thread_ts=self._thread or None,
                 unfurl_links=False,
                 unfurl_media=False,
-                metadata=metadata(self._reply.mark, write.part),
+                metadata=self._mark(write.part),
                 **shown,
             )
             return str(answer["ts"])
@@ -167,7 +187,7 @@ class SlackSurface:
         try:
             self._ids[write.part] = await self._with_blocks_or_without(post, write, text)
         except Lost:
-            self._doubtful = True
+            self._doubt()
             raise
         self._stage.signs.text_came(self._channel, self._thread)
         self._stage.echoes()
@@ -194,7 +214,7 @@ class SlackSurface:
                 "chat.update",
                 channel=self._channel,
                 ts=ts,
-                metadata=metadata(self._reply.mark, write.part),
+                metadata=self._mark(write.part),
                 **shown,
             )
             return ts

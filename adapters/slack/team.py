@@ -16,6 +16,7 @@ from adapters.slack.config import CoreConfig
 from adapters.slack.directory import Directory
 from adapters.slack.forms import Forms
 from adapters.slack.inbound import Me
+from adapters.slack.late import Late
 from adapters.slack.listeners import Core, Listeners
 from adapters.slack.search import Search
 from adapters.slack.signs import Signs
@@ -43,6 +44,7 @@ class House:
     respond: Callable[[str, Mapping[str, Any]], Awaitable[None]]
     removed: Callable[[str, Mapping[str, Any]], Awaitable[None]]
     echoes: Callable[[], None]
+    late: Late
 
 
 class Team:
@@ -77,6 +79,7 @@ class Team:
             signs=self._signs,
             directory=self._directory,
             native=house.native,
+            late=house.late,
             echoes=house.echoes,
             stopped=self.listeners.stopped,
         )

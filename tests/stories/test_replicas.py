@@ -231,6 +231,22 @@ async def test_frozen_while_it_looks_for_a_post_that_may_have_arrived_a_process_
         assert town.slack.open_streams() == []
 
 
+async def test_a_post_of_a_killed_process_that_arrives_after_the_answer_of_another_does_not_stay(town: Town) -> None:
+    town.llm.default = Script(text=WHOLE)
+    async with town.replica("one", REPLICA_LEASE="1") as one, town.replica("two", REPLICA_LEASE="1") as two:
+        town.hears(one)
+        late = town.slack.fault("chat.startStream", delay=7.0)
+        root = await town.asks("tell me")
+        await town.until(lambda: late.hits)
+        await one.end(signal.SIGKILL)
+        town.hears(two)
+        reply = await town.answered(root, WHOLE)
+        await town.until(lambda: len(town.replies(root)) == 2)
+        await town.until(lambda: len(town.replies(root)) == 1)
+        assert town.replies(root) == [reply]
+        assert town.slack.open_streams() == []
+
+
 async def test_frozen_while_its_thread_is_made_a_process_writes_nothing_into_the_answer_of_another_on_discord(
     tmp_path: Path, llm: LlmEmulator, postgresql: Server
 ) -> None:

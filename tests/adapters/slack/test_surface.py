@@ -58,6 +58,12 @@ class _Core:
     async def lively(self, platform: str, since: float, limit: int) -> Any:
         raise AssertionError("nothing was missed here")
 
+    async def standing(self, mark: str) -> Any:
+        return None
+
+    async def show_again(self, mark: str) -> None:
+        raise AssertionError("nothing is settled here")
+
     def shelf(self, platform: str) -> MemoryShelf:
         return MemoryShelf()
 
