@@ -235,7 +235,7 @@ async def test_a_post_of_a_killed_process_that_arrives_after_the_answer_of_anoth
     town.llm.default = Script(text=WHOLE)
     async with town.replica("one", REPLICA_LEASE="1") as one, town.replica("two", REPLICA_LEASE="1") as two:
         town.hears(one)
-        late = town.slack.fault("chat.startStream", delay=7.0)
+        late = town.slack.fault("chat.postMessage", delay=7.0)
         root = await town.asks("tell me")
         await town.until(lambda: late.hits)
         await one.end(signal.SIGKILL)
