@@ -24,6 +24,7 @@ from adapters.discord.directory import Directory
 from adapters.discord.examination import examine, is_for_persons
 from adapters.discord.inbound import PLATFORM, Me
 from adapters.discord.interactions import Interactions, PressCore
+from adapters.discord.late import LateOnDiscord
 from adapters.discord.listeners import Listeners
 from adapters.discord.places import Places
 from adapters.discord.signs import Signs
@@ -32,7 +33,7 @@ from adapters.discord.surface import DiscordSurface, Stage
 from bot.errors import ConfigurationError, ParleyError, SlowDown, SurfaceError
 from bot.events import Address
 from bot.ports import Check, Shelf
-from bot.replies import Reply
+from bot.replies import Reply, Standing
 
 if TYPE_CHECKING:
     from adapters.discord.gateway import Gateway
@@ -46,6 +47,8 @@ _START_PATIENCE = 15.0  # seconds the other surfaces wait for Discord at the sta
 class Core(PressCore, Protocol):
     """The front door of the conversation core, as far as this adapter uses it."""
 
+    async def standing(self, mark: str) -> Standing | None: ...
+    async def show_again(self, mark: str) -> None: ...
     def shelf(self, platform: str) -> Shelf: ...
     def lose(self, platform: str, why: ParleyError) -> None: ...
 
@@ -108,7 +111,14 @@ class DiscordAdapter:
         )
         self._signs = Signs(self._calls)
         self._downloads = Downloads(discord.api_url)
-        self._stage = Stage(calls=self._calls, places=self._places, signs=self._signs, me=lambda: self._me.user)
+        self._late = LateOnDiscord(bot, self._shelf, self._calls, self._places, lambda: self._me.user)
+        self._stage = Stage(
+            calls=self._calls,
+            places=self._places,
+            signs=self._signs,
+            me=lambda: self._me.user,
+            late=self._late.looks,
+        )
         self._listeners = Listeners(
             bot,
             me=self.me,
@@ -216,6 +226,7 @@ class DiscordAdapter:
         running.add_done_callback(self._gateway_ended)
         self._behind(self._register_commands())
         self._behind(self._sweep())
+        self._behind(self._late.looks.listen())
         log.info("connected to Discord")
 
     async def _insist(self, ask: Callable[[], Awaitable[Any]], usual: Any = None) -> Any:

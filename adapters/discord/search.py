@@ -37,7 +37,7 @@ async def newest(calls: Calls, channel: str, **query: str) -> list[Mapping[str, 
 
 def parts_in(messages: Sequence[Mapping[str, Any]], me: str, mark: str, after: int = 0) -> list[str]:
     """The parts of ``mark`` among messages in order, all newer than message ``after``. Pure."""
-    own = [it for it in messages if _is_mine(it, me) and int(it["id"]) > after]
+    own = [it for it in messages if is_mine(it, me) and int(it["id"]) > after]
     last = next((at for at in range(len(own) - 1, -1, -1) if mark in marks_in(own[at])), None)
     if last is None:
         return []
@@ -56,5 +56,5 @@ def _referred(message: Mapping[str, Any]) -> str:
     return str((message.get("message_reference") or {}).get("message_id") or "")
 
 
-def _is_mine(message: Mapping[str, Any], me: str) -> bool:
+def is_mine(message: Mapping[str, Any], me: str) -> bool:
     return str((message.get("author") or {}).get("id")) == me and int(message.get("type") or 0) in (0, 19)

@@ -23,7 +23,7 @@ from adapters.slack.calls import FencedRequest, Web
 from adapters.slack.config import CoreConfig, SlackConfig
 from adapters.slack.dispatch import Endpoint, bolt_app, take_envelope
 from adapters.slack.inbound import PLATFORM, is_own
-from adapters.slack.late import Late
+from adapters.slack.late import LateOnSlack
 from adapters.slack.listeners import Core, register
 from adapters.slack.manifest import PATH
 from adapters.slack.missed import Missed
@@ -74,7 +74,7 @@ class SlackAdapter:
             self._door = OneWorkspace(slack)
         self._web = Web(slack.api_url, slack.timeout)
         self._downloads = Downloads(slack.api_url)
-        self._late = Late(bot, bot.shelf(PLATFORM), lambda workspace: self._teams.at(workspace).stage)
+        self._late = LateOnSlack(bot, bot.shelf(PLATFORM), lambda workspace: self._teams.at(workspace).stage)
         self._teams = Teams(
             House(
                 core=bot,
@@ -87,7 +87,7 @@ class SlackAdapter:
                 respond=self._respond,
                 removed=self._removed,
                 echoes=self._expect_echo,
-                late=self._late,
+                late=self._late.looks,
             )
         )
         self._session: aiohttp.ClientSession | None = None
@@ -174,7 +174,7 @@ class SlackAdapter:
             self._socket = Socket(client, session, self._slack.app_token.get_secret_value(), self._take)
             await self._socket.open(_START_PATIENCE)
         self._tasks.append(asyncio.create_task(self._missed.listen(), name="slack-missed"))
-        self._tasks.append(asyncio.create_task(self._late.listen(), name="slack-late"))
+        self._tasks.append(asyncio.create_task(self._late.looks.listen(), name="slack-late"))
         log.info("connected to Slack", mode=self._slack.mode, install=self._slack.install)
 
     async def _sweep(self) -> None:

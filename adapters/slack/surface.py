@@ -17,11 +17,12 @@ from adapters.slack.calls import Calls, Lost, Refused
 from adapters.slack.controls import blocks_under, content, metadata, notice_content
 from adapters.slack.dialect import APPEND, POST, SLACK, START, STOP, UPDATE, hold_back, way
 from adapters.slack.directory import Directory
-from adapters.slack.late import Late
+from adapters.slack.late import Written
 from adapters.slack.search import Search
 from adapters.slack.signs import Signs
 from adapters.slack.stream import Over, Stream, Streams
 from bot.errors import Gone, Unsent
+from bot.late import Late
 from bot.replies import Notice, Phase, Reply, Status, Way, Write
 
 
@@ -38,7 +39,7 @@ class Stage:
     signs: Signs
     directory: Directory
     native: bool
-    late: Late
+    late: Late[Written]
     echoes: Callable[[], None] = lambda: None
     stopped: Callable[[Reply], object] = lambda reply: None
 

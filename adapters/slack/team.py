@@ -16,7 +16,7 @@ from adapters.slack.config import CoreConfig
 from adapters.slack.directory import Directory
 from adapters.slack.forms import Forms
 from adapters.slack.inbound import Me
-from adapters.slack.late import Late
+from adapters.slack.late import Written
 from adapters.slack.listeners import Core, Listeners
 from adapters.slack.search import Search
 from adapters.slack.signs import Signs
@@ -25,6 +25,7 @@ from adapters.slack.stream import Streams
 from adapters.slack.surface import Stage
 from bot.errors import SurfaceError
 from bot.events import Address
+from bot.late import Late
 
 _KEPT = 200  # workspaces that are kept although nothing has happened there for long
 _UNUSED = 3_600.0  # seconds; no reply takes as long
@@ -44,7 +45,7 @@ class House:
     respond: Callable[[str, Mapping[str, Any]], Awaitable[None]]
     removed: Callable[[str, Mapping[str, Any]], Awaitable[None]]
     echoes: Callable[[], None]
-    late: Late
+    late: Late[Written]
 
 
 class Team:

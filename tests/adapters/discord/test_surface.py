@@ -59,6 +59,12 @@ class Core:
     def shelf(self, platform: str) -> Shelf:
         return Shelf()
 
+    async def standing(self, mark: str) -> Any:
+        return None
+
+    async def show_again(self, mark: str) -> None:
+        raise AssertionError("nothing is settled here")
+
     def lose(self, platform: str, why: ParleyError) -> None:
         raise AssertionError(f"{platform} ended: {why}")
 

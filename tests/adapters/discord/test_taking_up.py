@@ -64,6 +64,40 @@ async def test_an_answer_killed_in_the_middle_is_completed_in_the_same_message(t
         assert labels(growing)[0] == "Regenerate"
 
 
+LATE = 6.0  # seconds: the process that was started again has answered by then
+
+
+async def test_an_edit_that_discord_carries_out_after_the_last_one_does_not_stay(talk: Talk) -> None:
+    talk.llm.default = Script(text=TALE, rate=60)
+    async with killed(talk):
+        root = await talk.asks("tell")
+        growing = await talk.begun(root, 40)
+        late = talk.discord.fault("edit_message", delay=LATE)
+        await talk.until(lambda: late.hits)
+    talk.llm.default = Script(text=TALE)
+    async with going_on(talk):
+        assert await talk.answered(root, TALE) is growing
+        await talk.until(lambda: words(growing) != TALE)
+        assert await talk.answered(root, TALE, within=90) is growing
+        assert labels(growing)[0] == "Regenerate"
+    assert set(talk.discord.sin_names) == {"edits_in_flight"}  # beside that of the process that was killed
+    talk.discord.sins.clear()
+
+
+async def test_a_post_that_discord_carries_out_after_the_answer_needs_it_no_more_does_not_stay(talk: Talk) -> None:
+    talk.llm.default = Script(text=LONG["Alpha"], fault="stall", after=500)
+    async with killed(talk):
+        late = talk.discord.fault("create_message", delay=LATE, skip=1)
+        root = await talk.asks("tell")
+        await talk.until(lambda: late.hits)
+    talk.llm.default = Script(text=TALE)
+    async with going_on(talk):
+        reply = await talk.answered(root, TALE)
+        await talk.until(lambda: len(talk.replies(root)) == 2)
+        await talk.until(lambda: talk.replies(root) == [reply], 90)
+        assert words(reply) == TALE
+
+
 @pytest.mark.parametrize("where", ["in a thread", "in a direct room"])
 async def test_what_was_said_to_a_command_before_the_answer_began_stands_as_it_was(talk: Talk, where: str) -> None:
     gate = asyncio.Event()

@@ -1,4 +1,7 @@
-"""What is looked at again after a reply's end, and what is never touched. Whole stories of it: ``test_killed``."""
+"""What is looked at again after a reply's end, when and by whom, and what is never touched.
+
+Whole stories of it: ``test_killed``, and on Discord ``test_taking_up``.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from adapters.slack.late import GAPS, KIND, Late
+from adapters.slack.late import LateOnSlack
 from adapters.slack.search import Found, Marked
 from bot.errors import Gone, SlowDown, StoreError, SurfaceError
 from bot.events import Address, Author
+from bot.late import GAPS, KIND
 from bot.replies import Reply, Standing
 from tests.adapters.web.fakes import MemoryShelf
 
@@ -81,20 +85,20 @@ class Core:
 
 
 class Stage:
-    """A ``Late`` that listens, and a clock that runs ahead."""
+    """Looks that are made, and a clock that runs ahead."""
 
     def __init__(self) -> None:
         self.thread, self.shelf, self.now = Thread(), MemoryShelf(), 1_000.0
         self.surface = Surface(Reply(PLACE, "m1", "1.0", Author("U1", "Ada"), resumed=True))
         self.late = self.another()
 
-    def another(self) -> Late:
-        return Late(Core(self.thread), self.shelf, lambda workspace: self.thread, wall=lambda: self.now)
+    def another(self) -> LateOnSlack:
+        return LateOnSlack(Core(self.thread), self.shelf, lambda workspace: self.thread, wall=lambda: self.now)
 
-    async def passes(self, seconds: float, late: Late | None = None) -> None:
+    async def passes(self, seconds: float, late: LateOnSlack | None = None) -> None:
         """Let so much time pass, and what is due then be done."""
         self.now += seconds
-        listening = asyncio.create_task((late or self.late).listen())
+        listening = asyncio.create_task((late or self.late).looks.listen())
         await asyncio.sleep(0.02)
         listening.cancel()
         await asyncio.wait({listening})
@@ -114,14 +118,14 @@ def marked(*ids: str, run: str = "ours") -> list[Marked]:
 
 
 async def test_a_reply_that_was_begun_here_and_lost_nothing_is_not_looked_at(stage: Stage) -> None:
-    stage.late.opened(replace(stage.surface, reply=replace(stage.surface.reply, resumed=False)))
+    stage.late.looks.opened(replace(stage.surface, reply=replace(stage.surface.reply, resumed=False)))
     await stage.looks()
     assert stage.thread.reads == 0
     assert stage.shelf.writes == []
 
 
 async def test_a_reply_that_was_taken_over_is_looked_at_some_times_and_then_forgotten(stage: Stage) -> None:
-    stage.late.opened(stage.surface)
+    stage.late.looks.opened(stage.surface)
     stage.thread.found = Found(marked("1.1"), strays=["1.4"])
     await stage.looks()
     await stage.passes(1_000.0)
@@ -132,14 +136,14 @@ async def test_a_reply_that_was_taken_over_is_looked_at_some_times_and_then_forg
 
 
 async def test_what_bears_the_mark_and_is_no_part_is_taken_away(stage: Stage) -> None:
-    stage.late.opened(stage.surface)
+    stage.late.looks.opened(stage.surface)
     stage.thread.found = Found(marked("1.0001", "1.1", "1.2"))
     await stage.passes(GAPS[0])
     assert sorted(stage.thread.removed) == ["1.0001", "1.2"]
 
 
 async def test_a_part_that_the_store_could_not_note_is_known_to_its_surface(stage: Stage) -> None:
-    stage.late.opened(stage.surface)
+    stage.late.looks.opened(stage.surface)
     stage.surface.parts.append("1.2")
     stage.thread.found = Found(marked("1.1", "1.2"))
     await stage.looks()
@@ -147,14 +151,14 @@ async def test_a_part_that_the_store_could_not_note_is_known_to_its_surface(stag
 
 
 async def test_where_none_of_its_parts_stands_nothing_is_taken_away(stage: Stage) -> None:
-    stage.late.opened(stage.surface)
+    stage.late.looks.opened(stage.surface)
     stage.thread.found = Found(marked("1.7"))
     await stage.looks()
     assert stage.thread.removed == []
 
 
 async def test_of_a_reply_that_was_taken_away_nothing_may_appear(stage: Stage) -> None:
-    stage.late.opened(stage.surface)
+    stage.late.looks.opened(stage.surface)
     stage.thread.standing = Standing((), shown=False, quiet=True)
     stage.thread.found = Found(marked("1.7"))
     await stage.passes(GAPS[0])
@@ -162,7 +166,7 @@ async def test_of_a_reply_that_was_taken_away_nothing_may_appear(stage: Stage) -
 
 
 async def test_while_the_reply_is_being_written_nothing_is_read(stage: Stage) -> None:
-    stage.late.opened(stage.surface)
+    stage.late.looks.opened(stage.surface)
     stage.thread.standing = None
     for _ in range(20):
         await stage.passes(5.0)
@@ -173,7 +177,7 @@ async def test_while_the_reply_is_being_written_nothing_is_read(stage: Stage) ->
 
 
 async def test_a_stream_of_the_answer_being_written_now_is_left_alone(stage: Stage) -> None:
-    stage.late.opened(stage.surface)
+    stage.late.looks.opened(stage.surface)
     stage.thread.found, stage.thread.open = Found(marked("1.1"), strays=["1.5", "1.6"]), ["1.5", "1.6"]
     stage.thread.writes_here = ["1.5"]
     stage.thread.standing = replace(ONE, quiet=False)  # 1.6 may be one whose beginning is not answered yet
@@ -185,18 +189,18 @@ async def test_a_stream_of_the_answer_being_written_now_is_left_alone(stage: Sta
 
 
 async def test_what_somebody_else_wrote_last_is_shown_again(stage: Stage) -> None:
-    stage.late.opened(stage.surface)
+    stage.late.looks.opened(stage.surface)
     stage.thread.found = Found(marked("1.1", run="theirs"))
     await stage.passes(GAPS[0])
     assert stage.thread.shown_again == ["m1"]
-    stage.late.opened(replace(stage.surface, run="theirs"))  # as a version that was turned to would
+    stage.late.looks.opened(replace(stage.surface, run="theirs"))  # as a version that was turned to would
     await stage.passes(GAPS[1])
     assert stage.thread.shown_again == ["m1"]
 
 
 @pytest.mark.parametrize(("message", "reads"), [("1.1", 0), ("1.9", 1)])
 async def test_a_message_that_was_not_expected_is_looked_at_soon(stage: Stage, message: str, reads: int) -> None:
-    stage.late.opened(stage.surface)
+    stage.late.looks.opened(stage.surface)
     stage.late.heard("C1", {"ts": message, "thread_ts": "1.0"})
     stage.late.heard("C1", {"ts": "1.9", "thread_ts": "7.0"})
     stage.late.heard("C1", {"ts": "1.9", "thread_ts": "1.0", "metadata": {"event_type": "another"}})
@@ -210,7 +214,7 @@ async def test_a_message_that_was_not_expected_is_looked_at_soon(stage: Stage, m
     ("trouble", "wait"), [(SurfaceError("no"), 3.1), (SlowDown("conversations.replies", 30.0), 30.1)]
 )
 async def test_when_slack_does_not_tell_it_is_asked_again(stage: Stage, trouble: SurfaceError, wait: float) -> None:
-    stage.late.opened(stage.surface)
+    stage.late.looks.opened(stage.surface)
     stage.thread.found, stage.thread.trouble = Found(marked("1.1", "1.2")), [trouble]
     await stage.passes(GAPS[0])
     await stage.passes(wait - 0.2)
@@ -220,7 +224,7 @@ async def test_when_slack_does_not_tell_it_is_asked_again(stage: Stage, trouble:
 
 
 async def test_a_place_that_is_gone_is_forgotten(stage: Stage) -> None:
-    stage.late.opened(stage.surface)
+    stage.late.looks.opened(stage.surface)
     stage.thread.trouble = [Gone("left")]
     await stage.looks()
     assert stage.thread.reads == 1
@@ -231,7 +235,7 @@ async def test_a_place_that_is_gone_is_forgotten(stage: Stage) -> None:
 async def test_another_process_goes_on_with_what_nobody_looks_at_any_more(
     stage: Stage, after: float, removed: list[str]
 ) -> None:
-    stage.late.opened(stage.surface)
+    stage.late.looks.opened(stage.surface)
     await stage.passes(0.0)
     stage.thread.found = Found(marked("1.1", "1.2"))
     await stage.passes(after, stage.another())
@@ -241,8 +245,8 @@ async def test_another_process_goes_on_with_what_nobody_looks_at_any_more(
 async def test_a_database_that_is_away_delays_the_looks_and_loses_none(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("adapters.slack.late._AGAIN", 0.001)
-    stage.late.opened(stage.surface)
+    monkeypatch.setattr("bot.late._AGAIN", 0.001)
+    stage.late.looks.opened(stage.surface)
     stage.thread.found = Found(marked("1.1", "1.2"))
     stage.shelf.trouble = StoreError("away")
     await stage.passes(GAPS[0])
