@@ -24,7 +24,7 @@ from bot.commands.ledger import read_usage
 from bot.commands.parse import Invocation, parse_line, parse_message
 from bot.commands.registry import CommandHelp, command_helps
 from bot.commands.suggest import suggest
-from bot.errors import ParleyError, SettingRefused, StoreError, Superseded
+from bot.errors import Gone, ParleyError, SettingRefused, StoreError, Superseded
 from bot.events import (
     Action,
     Address,
@@ -217,18 +217,26 @@ class Bot:
         return count
 
     async def standing(self, mark: str) -> Standing | None:
-        """Where a settled reply stands; ``None`` while it is being made, and for one nobody knows."""
+        """Where a settled reply stands; ``None`` while it is being made, or another version of it shown.
+
+        Raises ``Gone`` for one that nobody knows or that could not be shown.
+        """
         view = await self._store.turn(mark)
-        if view is None or view.state is not TurnState.SETTLED:
+        if view is None or (view.state is TurnState.SETTLED and view.outcome is Outcome.UNDELIVERABLE):
+            raise Gone("no such reply is shown")
+        if view.state is not TurnState.SETTLED or mark in self._turned:
             return None
         here = self._lanes.is_busy(view.conversation) is not None
         busy = here or (self._store.shared and await self._store.is_busy(view.conversation))
-        return Standing(view.parts, view.outcome is not Outcome.CANCELLED, not busy)
+        is_shown = bool(view.text) or view.outcome is not Outcome.CANCELLED
+        return Standing(view.parts, is_shown, not busy, self._turns.may_write)
 
     async def show_again(self, mark: str) -> None:
-        """Something wrote over a settled reply: it is shown as it should read. It may wait for its budget."""
+        """Something wrote over a settled reply: it is shown as it should read, but for notes of its moment."""
         view = await self._store.turn(mark)
-        if view is not None and view.state is TurnState.SETTLED and view.text:
+        if view is None or self._draining or mark in self._turned:
+            return
+        if view.state is TurnState.SETTLED and (view.text or view.outcome is not Outcome.CANCELLED):
             self._turn_to(view)
 
     def _forget(self) -> None:

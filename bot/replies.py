@@ -160,9 +160,11 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A reply that is not being written. ``parts``: the messages it stands in; ``shown``: there is something to read in
-    them; ``quiet``: nothing else is being written in its conversation either."""
+    """A reply that is not being written. ``parts``: the messages it stands in, as far as they could be noted;
+    ``shown``: there is something to read in them; ``quiet``: nothing else is being written in its conversation either;
+    ``fence``: whether this process may still act on that."""
 
     parts: tuple[str, ...]
     shown: bool
     quiet: bool
+    fence: Callable[[], bool] = lambda: True

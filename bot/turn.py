@@ -161,12 +161,15 @@ class Turns:
             await (stage.status.clear() if is_ours and not halt.lost else stage.status.leave())
 
     async def show_version(self, view: TurnView, wanted: Callable[[], bool]) -> None:
-        """Put the chosen version of a settled answer in place of the one shown.
+        """Put the chosen version of a settled answer in place of what is shown, or the sentence that stands for one.
 
         The write may wait for its budget. Raises ``Superseded`` when it is not ``wanted`` any more by then.
         """
         reply = Reply(view.address, view.mark, view.message_id, view.author, direct=view.direct, parts=view.parts)
-        stage = self._stage(reply, None, lambda: wanted() and self._may_write())
+        stage = self._stage(reply, view, lambda: wanted() and self.may_write())
+        if not view.text:
+            await stage.delivery.replace(_said_instead(view.outcome), (), Controls(retry=True))
+            return
         controls = Controls(regenerate=True, feedback=True, version=view.version, versions=view.versions)
         await stage.delivery.replace(view.text, _standing_notes(view), controls)
 
@@ -194,7 +197,7 @@ class Turns:
             parts = await self._posted(claim, halt)
             resumed = resumed or bool(parts)
         reply = Reply(claim.address, claim.mark, claim.message_id, claim.author, claim.direct, parts, resumed)
-        return self._stage(reply, claim, lambda: not halt.lost and self._may_write())
+        return self._stage(reply, claim, lambda: not halt.lost and self.may_write())
 
     async def _posted(self, claim: Claim, halt: Halt) -> tuple[str, ...]:
         """What an earlier run has shown: what was kept of it, and what it had no time to keep. With nothing kept it is
@@ -220,33 +223,34 @@ class Turns:
             if halt.lost:
                 raise Superseded
 
-    def _may_write(self) -> bool:
+    def may_write(self) -> bool:
         """Asked before every write, and before each call that it takes. Raises ``Unsent`` while only the next beat can
         tell whether it may."""
         if not self._lease.stands:
             raise Unsent("no word from the database for too long")
         return True
 
-    def _stage(self, reply: Reply, claim: Claim | None, fence: Callable[[], bool]) -> Stage:
+    def _stage(self, reply: Reply, of: Claim | TurnView, fence: Callable[[], bool]) -> Stage:
         surface = FencedSurface(self._platforms[reply.address.platform].surface(reply), fence)
 
         async def keep(_: Sequence[str]) -> None:
-            if claim is not None:
-                await self._keep_parts(claim, stage)
+            await self._keep_parts(of, stage)
 
         delivery = Delivery(
             surface, self._pacing, reply.mark, parts=reply.parts, on_parts=keep, fence=fence, metrics=self._metrics
         )
-        kept = reply.parts if claim is None else claim.parts
-        stage = Stage(surface, delivery, StatusLine(surface, reply.resumed, fence), kept)
+        stage = Stage(surface, delivery, StatusLine(surface, reply.resumed, fence), of.parts)
         return stage
 
-    async def _keep_parts(self, claim: Claim, stage: Stage) -> None:
+    async def _keep_parts(self, of: Claim | TurnView, stage: Stage) -> None:
         """Note where the reply stands. What cannot be noted now is noted at the turn's end, or found by its mark."""
         ids = stage.delivery.ids
         if ids != stage.kept:
             with contextlib.suppress(StoreError):
-                await self._store.shown(claim, ids)
+                if isinstance(of, Claim):
+                    await self._store.shown(of, ids)
+                else:
+                    await self._store.moved(of, ids)
                 stage.kept = ids
 
     async def _play(self, claim: Claim, stage: Stage, halt: Halt) -> Outcome:
@@ -456,6 +460,13 @@ def _standing_notes(view: TurnView) -> tuple[str, ...]:
     if view.ended is Outcome.STOPPED:
         return (HALT_NOTES[Reason.PERSON],)
     return (BROKEN_NOTE,) if view.ended is Outcome.CUT else ()
+
+
+def _said_instead(outcome: Outcome | None) -> str:
+    """The sentence for a reply that has no answer; what exactly failed is in its receipt."""
+    if outcome is Outcome.STOPPED:
+        return STOPPED_TEXT
+    return INTERRUPTED_TEXT if outcome is Outcome.INTERRUPTED else ParleyError.default_text
 
 
 def _has_run_before(claim: Claim) -> bool:

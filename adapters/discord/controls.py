@@ -89,8 +89,18 @@ def pressed(custom_id: str) -> tuple[Action, str, str] | None:
 
 def marks_in(message: Mapping[str, Any]) -> set[str]:
     """The replies that the buttons of a message belong to."""
-    found = (pressed(str(it.get("custom_id") or "")) for it in _walk(message.get("components") or ()))
-    return {it[1] for it in found if it is not None}
+    return {mark for _, mark, _ in _buttons_under(message)}
+
+
+def is_growing(message: Mapping[str, Any], mark: str) -> bool:
+    """It is shown as an answer that is still being written."""
+    return any((action, of) == (Action.STOP, mark) for action, of, _ in _buttons_under(message))
+
+
+def _buttons_under(message: Mapping[str, Any]) -> Iterator[tuple[Action, str, str]]:
+    for component in _walk(message.get("components") or ()):
+        if (found := pressed(str(component.get("custom_id") or ""))) is not None:
+            yield found
 
 
 def settings_row() -> list[Component]:

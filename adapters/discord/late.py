@@ -1,26 +1,26 @@
 """What Discord carries out late is put right.
 
 Its nonces keep a post from being made twice, but not one that the reply needs no more, and an edit may come after the
-last one. Messages with a reply's buttons that are none of its parts are taken away; a part that reads otherwise than
-Discord has answered to its last write is shown again. When replies are looked at: ``bot.late``.
+last one. Of a reply that is not being written, a message that looks as if it were is late: it is taken away, or, where
+it is the part itself, shown again as it should read. When replies are looked at: ``bot.late``.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Protocol
 
 import structlog
 
 from adapters.discord.calls import Calls, Refused
-from adapters.discord.controls import marks_in
+from adapters.discord.controls import is_growing
 from adapters.discord.inbound import PLATFORM
 from adapters.discord.places import HOOK_PREFIX, Places
 from adapters.discord.search import is_mine, newest
 from bot.errors import Gone
-from bot.late import Late, Shown, Watched
-from bot.ports import Shelf
+from bot.late import Late, Watched
+from bot.ports import Shelf, fenced
 from bot.replies import Standing
 
 log = structlog.get_logger("discord")
@@ -29,13 +29,6 @@ log = structlog.get_logger("discord")
 class Core(Protocol):
     async def standing(self, mark: str) -> Standing | None: ...
     async def show_again(self, mark: str) -> None: ...
-
-
-class Written(Shown, Protocol):
-    """A reply's surface. ``stands``: what Discord answered to the last write of each message, by its id."""
-
-    @property
-    def stands(self) -> Mapping[str, str]: ...
 
 
 class LateOnDiscord:
@@ -51,9 +44,9 @@ class LateOnDiscord:
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._core, self._calls, self._places, self._me = core, calls, places, me
-        self.looks: Late[Written] = Late(PLATFORM, shelf, self._look, wall)
+        self.looks = Late(PLATFORM, shelf, self._look, wall)
 
-    async def _look(self, mark: str, watched: Watched[Written]) -> bool:
+    async def _look(self, mark: str, watched: Watched) -> bool:
         if watched.address.thread.startswith(HOOK_PREFIX):
             return True  # what an interaction answers with can only be written
         if await self._core.standing(mark) is None:
@@ -64,16 +57,15 @@ class LateOnDiscord:
         standing = await self._core.standing(mark)  # once more: what was found was posted before this
         if standing is None:
             return False
-        surface = watched.surface
-        known = {*standing.parts, *(surface.ids() if surface is not None else ())}
-        if standing.shown and not known & found.keys():
+        known = {*standing.parts, *watched.ids()}
+        if standing.shown and known.isdisjoint(found):
             return True  # a person took it away, or its place is not known: which one to keep is not known either
-        for id, message in found.items():
-            if id not in known and mark in marks_in(message):
+        grows = {id for id, message in found.items() if is_growing(message, mark)}
+        with fenced(standing.fence):
+            for id in grows - known:
                 log.info("a message that came late is taken away")
                 await self._remove(channel, id)
-        stands = surface.stands if surface is not None else {}
-        if any(str(found[id].get("content") or "") != stands[id] for id in stands.keys() & found.keys()):
+        if grows & known:
             log.info("a reply was written over late, and is shown again")
             await self._core.show_again(mark)
         return True

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,6 @@ from adapters.discord.calls import Calls, Refused, Shut
 from adapters.discord.controls import SUPPRESS_PREVIEWS, content, nonce, notice_texts, sign_row
 from adapters.discord.dialect import CREATE, DISCORD, bucket, defuse
 from adapters.discord.directory import Memory
-from adapters.discord.late import Written
 from adapters.discord.places import NO_MESSAGE, Place, Places
 from adapters.discord.search import own_parts
 from adapters.discord.signs import Signs
@@ -53,7 +52,7 @@ class Stage:
     places: Places
     signs: Signs
     me: Callable[[], str]
-    late: Late[Written]
+    late: Late
     written: Memory[tuple[str, ...]] = field(default_factory=lambda: Memory(20_000))
     taken_away: Memory[int] = field(default_factory=lambda: Memory(20_000))
 
@@ -73,17 +72,7 @@ class DiscordSurface:
         self._typing = ""
         self._wants_typing = False
         self._has_begun = False
-        self._stands: dict[str, str] = {}
-        stage.late.opened(self)
-
-    @property
-    def reply(self) -> Reply:
-        return self._reply
-
-    @property
-    def stands(self) -> Mapping[str, str]:
-        """What Discord answered to the last write of each message, by its id."""
-        return self._stands
+        stage.late.opened(reply, self.ids)
 
     def ids(self) -> Sequence[str]:
         """The messages known to be its parts."""
@@ -163,7 +152,6 @@ class DiscordSurface:
                 await self._stage.signs.hush(self._typing, self._reply.mark)
             found = await self._post(place, part, shown)
         self._ids[part] = str(found["id"])
-        self._note_answer(self._ids[part], found)
         self._note_written()
         return found
 
@@ -206,21 +194,13 @@ class DiscordSurface:
         # No flags: Discord then leaves the previews suppressed.
         path = f"{place.messages}/{id}"
         is_hook = bool(place.hook)
-        self._stands.pop(id, None)
         try:
-            stands: Json | None = await self._stage.calls.call(
-                "PATCH", path, shown, key="" if is_hook else self._key(id), is_open=is_hook
-            )
+            await self._stage.calls.call("PATCH", path, shown, key="" if is_hook else self._key(id), is_open=is_hook)
         except Refused as refusal:
             if refusal.code != _ARCHIVED or is_hook:
                 raise
             await self._reopen(place.channel)
-            stands = await self._stage.calls.call("PATCH", path, shown, key=self._key(id))
-        self._note_answer(id, stands)
-
-    def _note_answer(self, id: str, answer: Json | None) -> None:
-        if answer and "content" in answer:
-            self._stands[id] = str(answer["content"] or "")
+            await self._stage.calls.call("PATCH", path, shown, key=self._key(id))
 
     async def _reopen(self, thread: str) -> None:
         """Nothing in an archived thread can be changed before it is opened again, which a moderator can forbid."""
@@ -330,7 +310,7 @@ class DiscordSurface:
         """The message of this part is deleted: its nonce must not bring it back."""
         name = f"{self._reply.mark}|{part}"
         self._stage.taken_away.put(name, (self._stage.taken_away.get(name) or 0) + 1)
-        self._stands.pop(self._ids.pop(part), None)
+        del self._ids[part]
         self._shown.pop(part, None)
         self._tried.pop(part, None)
         self._doubtful.discard(part)

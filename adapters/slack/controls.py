@@ -6,7 +6,7 @@ built here too, for every place that shows one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from adapters.slack.dialect import HARD_LIMIT, escape, notification, render
@@ -41,9 +41,9 @@ def content(text: str, notes: Sequence[str], controls: Controls | None, mark: st
     return {"text": notification(text), "blocks": [{"type": "markdown", "text": text}, *under]}
 
 
-def metadata(mark: str, part: int, run: str = "") -> dict[str, Any]:
-    """What a part is found again by, and ``run``, which opening of the reply wrote it last."""
-    return {"event_type": REPLY_EVENT, "event_payload": {"mark": mark, "part": part, "run": run}}
+def metadata(mark: str, part: int) -> dict[str, Any]:
+    """What a part is found again by."""
+    return {"event_type": REPLY_EVENT, "event_payload": {"mark": mark, "part": part}}
 
 
 def part_in(message: Mapping[str, Any], mark: str) -> int | None:
@@ -55,20 +55,21 @@ def part_in(message: Mapping[str, Any], mark: str) -> int | None:
     return int(payload.get("part", 0))
 
 
-def run_in(message: Mapping[str, Any]) -> str:
-    """Which opening of its reply wrote a message last, "" where that is not told."""
-    return str(((message.get("metadata") or {}).get("event_payload") or {}).get("run") or "")
-
-
 def mark_under(message: Mapping[str, Any]) -> str:
     """The reply whose buttons a message has, "" for none: known also where no metadata is told."""
-    blocks = [block for block in message.get("blocks") or () if isinstance(block, dict)]
-    for element in (
-        element for block in blocks for element in block.get("elements") or () if isinstance(element, dict)
-    ):
-        if (found := pressed(element)) is not None:
-            return found[1]
-    return ""
+    return next((mark for _, mark, _ in _buttons_under(message)), "")
+
+
+def has_stop(message: Mapping[str, Any]) -> bool:
+    """It is shown as an answer that is still being written."""
+    return any(action is Action.STOP for action, _, _ in _buttons_under(message))
+
+
+def _buttons_under(message: Mapping[str, Any]) -> Iterator[tuple[Action, str, str]]:
+    for block in message.get("blocks") or ():
+        for element in (block.get("elements") or ()) if isinstance(block, dict) else ():
+            if isinstance(element, dict) and (found := pressed(element)) is not None:
+                yield found
 
 
 def blocks_under(notes: Sequence[str], controls: Controls | None, mark: str) -> list[Block]:

@@ -1,8 +1,8 @@
 """What Slack carries out late is put right.
 
-Slack takes no key by which it would know a post again. Messages that bear a reply's mark and are none of its parts are
-taken away, a stream that nobody knows of is ended and taken away, and a part that was written last by somebody else is
-shown again. When replies are looked at: ``bot.late``.
+Slack takes no key by which it would know a post again. Of a reply that is not being written, a message that looks as if
+it were, a second message of the same part, and a stream that nobody knows of are late: they are taken away, or, where
+it is the part itself, shown again as it should read. When replies are looked at: ``bot.late``.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from adapters.slack.search import Found, Search
 from adapters.slack.stream import Streams
 from bot.errors import Gone
 from bot.events import Address
-from bot.late import Late, Shown, Watched
-from bot.ports import Shelf
+from bot.late import Late, Watched
+from bot.ports import Shelf, fenced
 from bot.replies import Standing
 
 log = structlog.get_logger("slack")
@@ -43,12 +43,6 @@ class Room(Protocol):
     def search(self) -> Search: ...
 
 
-class Written(Shown, Protocol):
-    """A reply's surface. ``run`` is what it writes into the mark of each message."""
-
-    run: str
-
-
 class LateOnSlack:
     """The looks of this process. ``room`` finds a workspace by name; ``wall``: Unix seconds."""
 
@@ -56,7 +50,7 @@ class LateOnSlack:
         self, core: Core, shelf: Shelf, room: Callable[[str], Room], wall: Callable[[], float] = time.time
     ) -> None:
         self._core, self._room = core, room
-        self.looks: Late[Written] = Late(PLATFORM, shelf, self._look, wall)
+        self.looks = Late(PLATFORM, shelf, self._look, wall)
 
     def heard(self, channel: str, message: Mapping[str, Any]) -> None:
         """Slack tells of a message of ours; one that was not expected is looked at soon."""
@@ -66,10 +60,10 @@ class LateOnSlack:
                 continue
             if message.get("metadata") and part_in(message, mark) is None:
                 continue
-            if watched.surface is None or id not in watched.surface.ids():
+            if id not in watched.ids():
                 self.looks.hurry(watched)
 
-    async def _look(self, mark: str, watched: Watched[Written]) -> bool:
+    async def _look(self, mark: str, watched: Watched) -> bool:
         """Put right what is there; whether that was all."""
         if await self._core.standing(mark) is None:
             return False
@@ -78,15 +72,20 @@ class LateOnSlack:
         standing = await self._core.standing(mark)  # once more: what was found was posted before this
         if standing is None:
             return False
-        known = {*standing.parts, *(watched.surface.ids() if watched.surface is not None else ())}
-        seen = {part.id for part in found.marked}
-        if standing.shown and not known & (seen | set(found.strays)):
+        known = {*standing.parts, *watched.ids()}
+        parts = {part.number for part in found.marked if part.id in known}
+        if standing.shown and not parts and known.isdisjoint(found.strays):
             return True  # a person took it away, or its place is not known: which one to keep is not known either
-        for id in seen - known:
-            await self._remove(room, address, id)
-        is_all = await self._end_strays(room, address, found, known, standing)
-        run = watched.surface.run if watched.surface is not None else ""
-        if run and any(part.id in known and part.run != run for part in found.marked):
+        late = [
+            part.id
+            for part in found.marked
+            if part.id not in known and (part.grows or part.number in parts or not standing.shown)
+        ]
+        with fenced(standing.fence):
+            for id in late:
+                await self._remove(room, address, id)
+            is_all = await self._end_strays(room, address, found, known, standing)
+        if any(part.grows for part in found.marked if part.id in known):
             log.info("a reply was written over late, and is shown again")
             await self._core.show_again(mark)
         return is_all

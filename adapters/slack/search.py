@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from adapters.slack.calls import Calls, Refused
-from adapters.slack.controls import mark_under, part_in, run_in
+from adapters.slack.controls import has_stop, mark_under, part_in
 from adapters.slack.inbound import Me, is_own, seconds
 from bot.errors import Gone, SlowDown
 from bot.events import Address
@@ -18,11 +18,11 @@ _PAGES = 5
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """Message ``id`` is part ``number``, last written by ``run``: a word for one opening of the reply."""
+    """Message ``id`` is part ``number``. ``grows``: it is shown as still being written."""
 
     number: int
     id: str
-    run: str
+    grows: bool = False
 
 
 @dataclass(slots=True)
@@ -62,7 +62,7 @@ class Search:
                 continue
             ts, part, owner = str(message["ts"]), part_in(message, mark), mark_under(message)
             if part is not None:
-                found.marked.append(Marked(part, ts, run_in(message)))
+                found.marked.append(Marked(part, ts, has_stop(message)))
             elif not message.get("metadata") and owner in ("", mark) and seconds(ts) > seconds(question):
                 found.strays.insert(0 if owner else len(found.strays), ts)
         return found

@@ -8,7 +8,6 @@ part whose post may have been carried out is looked for by its mark before it is
 from __future__ import annotations
 
 import contextlib
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +16,6 @@ from adapters.slack.calls import Calls, Lost, Refused
 from adapters.slack.controls import blocks_under, content, metadata, notice_content
 from adapters.slack.dialect import APPEND, POST, SLACK, START, STOP, UPDATE, hold_back, way
 from adapters.slack.directory import Directory
-from adapters.slack.late import Written
 from adapters.slack.search import Search
 from adapters.slack.signs import Signs
 from adapters.slack.stream import Over, Stream, Streams
@@ -39,7 +37,7 @@ class Stage:
     signs: Signs
     directory: Directory
     native: bool
-    late: Late[Written]
+    late: Late
     echoes: Callable[[], None] = lambda: None
     stopped: Callable[[Reply], object] = lambda reply: None
 
@@ -51,7 +49,6 @@ class SlackSurface:
 
     def __init__(self, stage: Stage, reply: Reply) -> None:
         self._stage, self._reply = stage, reply
-        self.run = secrets.token_hex(4)
         self._team, self._channel, self._thread = reply.address.workspace, reply.address.channel, reply.address.thread
         self._ids: dict[int, str] = dict(enumerate(reply.parts))
         self._inherited = set(reply.parts) if reply.resumed else set()
@@ -59,11 +56,7 @@ class SlackSurface:
         self._said: int | None = None
         self._has_cleared_sign = False
         self._was_told = False
-        stage.late.opened(self)
-
-    @property
-    def reply(self) -> Reply:
-        return self._reply
+        stage.late.opened(reply, self.ids)
 
     def ids(self) -> Sequence[str]:
         """The messages known to be its parts."""
@@ -143,7 +136,7 @@ class SlackSurface:
         self._said = self._stage.signs.arrived(self._channel, self._thread)
         try:
             stream = await self._stage.streams.start(
-                self._channel, self._thread, first, self._mark(write.part), **self._recipient()
+                self._channel, self._thread, first, metadata(self._reply.mark, write.part), **self._recipient()
             )
         except Lost:
             self._doubt()
@@ -160,10 +153,7 @@ class SlackSurface:
 
     def _doubt(self) -> None:
         self._doubtful = True
-        self._stage.late.doubt(self)
-
-    def _mark(self, part: int) -> dict[str, Any]:
-        return metadata(self._reply.mark, part, self.run)
+        self._stage.late.doubt(self._reply, self.ids)
 
     def _recipient(self) -> dict[str, str]:
         """Who asked: Slack wants to know it everywhere but in the app's direct room."""
@@ -180,7 +170,7 @@ class SlackSurface:
                 thread_ts=self._thread or None,
                 unfurl_links=False,
                 unfurl_media=False,
-                metadata=self._mark(write.part),
+                metadata=metadata(self._reply.mark, write.part),
                 **shown,
             )
             return str(answer["ts"])
@@ -215,7 +205,7 @@ class SlackSurface:
                 "chat.update",
                 channel=self._channel,
                 ts=ts,
-                metadata=self._mark(write.part),
+                metadata=metadata(self._reply.mark, write.part),
                 **shown,
             )
             return ts

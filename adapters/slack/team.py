@@ -16,7 +16,6 @@ from adapters.slack.config import CoreConfig
 from adapters.slack.directory import Directory
 from adapters.slack.forms import Forms
 from adapters.slack.inbound import Me
-from adapters.slack.late import Written
 from adapters.slack.listeners import Core, Listeners
 from adapters.slack.search import Search
 from adapters.slack.signs import Signs
@@ -45,7 +44,7 @@ class House:
     respond: Callable[[str, Mapping[str, Any]], Awaitable[None]]
     removed: Callable[[str, Mapping[str, Any]], Awaitable[None]]
     echoes: Callable[[], None]
-    late: Late[Written]
+    late: Late
 
 
 class Team:

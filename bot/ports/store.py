@@ -104,6 +104,10 @@ class Store(Protocol):
         """Keep the platform's message ids of the parts shown so far. Raises ``Superseded``."""
         ...
 
+    async def moved(self, reply: TurnView, parts: Sequence[str]) -> None:
+        """Keep the message ids of a settled reply that was shown anew; nothing once it is being made again."""
+        ...
+
     async def answered(self, claim: Claim, answer: AnswerRecord, now: float) -> tuple[int, int]:
         """Store the answer, its usage and the state SHOWING; returns (version, versions). Raises ``Superseded``."""
         ...

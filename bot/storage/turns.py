@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, case, exists, func, select, update
 
 from bot.errors import Superseded
-from bot.ports import Accepted, Claim, NewTurn, Outcome, TurnKind, TurnState
+from bot.ports import Accepted, Claim, NewTurn, Outcome, TurnKind, TurnState, TurnView
 from bot.storage.claims import mark_of, read_claim
 from bot.storage.database import Undo
 from bot.storage.inserts import Insert, insert_into
@@ -213,6 +213,26 @@ _SHOWN = (
     .values(parts=bindparam("ids"))
     .returning(_t.seq)
 )
+
+
+_later = turns.alias("later")
+_MOVED = (
+    update(turns)
+    .where(_t.conversation_id == bindparam("conversation"), _t.seq == bindparam("reply"))
+    .where(
+        ~exists().where(
+            _later.c.conversation_id == bindparam("conversation"),
+            _later.c.reply_seq == bindparam("reply"),
+            _later.c.state != TurnState.SETTLED,
+        )
+    )
+    .values(parts=bindparam("ids"))
+)
+
+
+def moved(connection: Connection, reply: TurnView, parts: Sequence[str]) -> None:
+    """See ``Store.moved``."""
+    connection.execute(_MOVED, {"conversation": reply.conversation, "reply": reply.seq, "ids": tuple(parts)})
 
 
 def shown(connection: Connection, owner: str, claim: Claim, parts: Sequence[str]) -> None:

@@ -256,6 +256,21 @@ class LaneContract:
         assert repeat.seq > claim.answer_seq
         assert texts(await house.store.question(repeat.conversation, repeat.target, repeat.merged)) == ["question m1"]
 
+    async def test_where_a_settled_reply_stands_is_kept_until_it_is_made_again(self, house: House) -> None:
+        claim = await begin(house.store, asked("m1"))
+        await house.store.shown(claim, ["p1"])
+        await play(house.store, claim)
+        view = await house.store.turn(claim.mark)
+        assert view is not None
+        await house.store.moved(view, ["p1", "p2"])
+        repeat = (await accept(house.store, again("again1", claim.seq))).claim
+        assert repeat is not None
+        assert repeat.parts == ("p1", "p2")
+        await house.store.moved(view, ["p1", "p2", "p3"])
+        view = await house.store.turn(claim.mark)
+        assert view is not None
+        assert view.parts == ("p1", "p2")
+
     async def test_making_a_reply_again_is_never_merged(self, house: House) -> None:
         claim: Claim | None = await begin(house.store, asked("m1"))
         assert claim is not None

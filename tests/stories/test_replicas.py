@@ -30,7 +30,7 @@ from tests.emulators.slack import Message, Slack
 from tests.postgres import Cluster, Server
 from tests.stories.process import Process, running
 
-LEASE = 5.0  # seconds; a shared machine may stand still for some
+LEASE = 8.0  # seconds; a shared machine may stand still for some
 SLACKNESS = 5.0  # seconds beyond the lease
 PATIENCE = 45.0  # seconds: a lease and a tick, on a machine that is slow and shared
 LONG = "One sentence after another, calmly. " * 60
@@ -233,9 +233,9 @@ async def test_frozen_while_it_looks_for_a_post_that_may_have_arrived_a_process_
 
 async def test_a_post_of_a_killed_process_that_arrives_after_the_answer_of_another_does_not_stay(town: Town) -> None:
     town.llm.default = Script(text=WHOLE)
-    async with town.replica("one", REPLICA_LEASE="1") as one, town.replica("two", REPLICA_LEASE="1") as two:
+    async with town.replica("one") as one, town.replica("two") as two:
         town.hears(one)
-        late = town.slack.fault("chat.postMessage", delay=7.0)
+        late = town.slack.fault("chat.postMessage", delay=LEASE + SLACKNESS + 2.0)
         root = await town.asks("tell me")
         await town.until(lambda: late.hits)
         await one.end(signal.SIGKILL)

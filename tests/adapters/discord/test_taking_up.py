@@ -180,3 +180,25 @@ async def test_an_answer_that_became_shorter_before_the_crash_grows_again_to_its
     async with going_on(talk):
         await becomes(LONG["Alpha"])  # of which Discord still remembers the first two posts
         assert talk.replies(root)[0] is first
+
+
+async def test_a_longer_version_turned_to_is_known_to_the_next_process_with_all_its_parts(talk: Talk) -> None:
+    def stands(text: str) -> bool:
+        parts = talk.replies(root)
+        return bool(parts) and "Regenerate" in labels(parts[-1]) and rejoined(text, [words(it) for it in parts])
+
+    talk.llm.scripts.extend([Script(text=LONG["Alpha"]), Script(text="Short."), Script(text="Shorter.")])
+    async with talk.bot():
+        root = await talk.asks("tell")
+        await talk.until(lambda: stands(LONG["Alpha"]))
+        await talk.settled()
+        await talk.discord.presses("ada", talk.replies(root)[-1], "Regenerate")
+        await talk.until(lambda: stands("Short."))
+        await talk.settled()
+        await talk.discord.presses("ada", talk.replies(root)[0], "‹ 1/2")
+        await talk.until(lambda: stands(LONG["Alpha"]))
+        await talk.settled()
+    async with talk.bot():
+        await talk.discord.presses("ada", talk.replies(root)[-1], "Regenerate")
+        await talk.until(lambda: stands("Shorter."))
+        assert len(talk.replies(root)) == 1
