@@ -44,7 +44,8 @@ def _nothing() -> Sequence[str]:
 
 @dataclass(slots=True)
 class Watched:
-    """A reply that is looked at. ``ids``: the messages that its newest surface here knows to be its parts.
+    """A reply that is looked at. ``ids``: the messages that its newest surface here knows to be its parts. ``place``:
+    where they stand, for an adapter that has to ask.
 
     In Unix seconds: ``due``, when the next look is planned; ``soon``, an earlier one, because something was heard;
     ``last``, the last one; ``until``, when it is given up; ``kept``, what the shelf has of ``due``. ``looks``: those
@@ -57,6 +58,7 @@ class Watched:
     until: float
     looks: int = 0
     ids: Callable[[], Sequence[str]] = _nothing
+    place: str = ""
     soon: float = math.inf
     last: float = 0.0
     kept: float = 0.0

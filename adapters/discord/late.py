@@ -51,7 +51,7 @@ class LateOnDiscord:
             return True  # what an interaction answers with can only be written
         if await self._core.standing(mark) is None:
             return False
-        channel = await self._places.reading(watched.address)
+        channel = watched.place = watched.place or await self._places.reading(watched.address)
         after = {"after": watched.question} if watched.question.isdigit() else {}
         found = {str(it["id"]): it for it in await newest(self._calls, channel, **after) if is_mine(it, self._me())}
         standing = await self._core.standing(mark)  # once more: what was found was posted before this
