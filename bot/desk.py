@@ -24,7 +24,7 @@ from bot.commands.ledger import read_usage
 from bot.commands.parse import Invocation, parse_line, parse_message
 from bot.commands.registry import CommandHelp, command_helps
 from bot.commands.suggest import suggest
-from bot.errors import Gone, ParleyError, SettingRefused, StoreError, Superseded
+from bot.errors import Gone, ParleyError, SettingRefused, StoreError, Superseded, SurfaceError
 from bot.events import (
     Action,
     Address,
@@ -75,6 +75,8 @@ log = structlog.get_logger("desk")
 
 _ROOMS_REMEMBERED = 20_000
 _ANSWERED = (TurnState.SHOWING, TurnState.SETTLED)
+_ENDED_IN_WORDS = (Outcome.FAILED, Outcome.INTERRUPTED, Outcome.STOPPED)
+_SHOWN_NOW = 5.0  # seconds
 _IN_VAIN = (Outcome.FAILED, Outcome.INTERRUPTED)
 _SETTLING = 2.5  # seconds from a reply's last write to its end in the store, at most: a sign may have to be cleared
 _SETTLING_LOOK = 0.05
@@ -236,8 +238,9 @@ class Bot:
         view = await self._store.turn(mark)
         if view is None or self._draining or mark in self._turned:
             return
-        if view.state is TurnState.SETTLED and (view.text or view.outcome is not Outcome.CANCELLED):
-            self._turn_to(view)
+        if view.state is TurnState.SETTLED and (view.text or view.outcome in _ENDED_IN_WORDS):
+            self._turned[mark] = view
+            self._do_aside(self._show_now(view))
 
     def _forget(self) -> None:
         """What is remembered of the store's rows may be out of date."""
@@ -463,6 +466,18 @@ class Bot:
         finally:
             self._turned.pop(mark, None)
 
+    async def _show_now(self, view: TurnView) -> None:
+        """Show it at once or not at all: later, it may be made again by somebody else."""
+        clock = asyncio.get_running_loop().time
+        until = clock() + _SHOWN_NOW
+        try:
+            with contextlib.suppress(Superseded, SurfaceError):
+                await self._turns.show_version(view, lambda: self._is_chosen(view) and clock() < until)
+        finally:
+            if self._is_chosen(view):
+                del self._turned[view.mark]
+        await self._show_chosen(view.mark)  # where a person chose one meanwhile
+
     def _is_chosen(self, view: TurnView) -> bool:
         return self._turned.get(view.mark) is view
 
@@ -506,7 +521,9 @@ class Bot:
             return Receipt(False, notice=Notice("I am still answering this.", error=True))
         self._turned.pop(view.mark, None)
         key = f"{address.platform}:{address.workspace}:{address.channel}:again:{event_id}"
-        return await self._accept(turn_again(view, key, view.author, self._wall()))
+        receipt = await self._accept(turn_again(view, key, view.author, self._wall()))
+        self._turned.pop(view.mark, None)  # also what was chosen meanwhile
+        return receipt
 
     # --- commands and forms
 

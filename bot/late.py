@@ -106,8 +106,9 @@ class Late:
 
     def hurry(self, watched: Watched) -> None:
         """Something was heard of this reply that was not expected: look at it soon."""
-        watched.soon = max(self._wall() + _SOON, watched.last + _RESTING)
-        self._wake.set()
+        if watched.soon == math.inf:
+            watched.soon = max(self._wall() + _SOON, watched.last + _RESTING)
+            self._wake.set()
 
     async def listen(self) -> None:
         """Look when it is time, until cancelled."""
@@ -185,6 +186,7 @@ class Late:
         try:
             is_done = await self._look(mark, watched)
         except StoreError:
+            watched.due = max(watched.due, self._wall() + _SELDOM)  # others are tried before it
             raise
         except Gone:
             watched.until, is_done = 0.0, False

@@ -249,8 +249,8 @@ class Turns:
             with contextlib.suppress(StoreError):
                 if isinstance(of, Claim):
                     await self._store.shown(of, ids)
-                else:
-                    await self._store.moved(of, ids)
+                elif not await self._store.moved(of, ids):
+                    return
                 stage.kept = ids
 
     async def _play(self, claim: Claim, stage: Stage, halt: Halt) -> Outcome:

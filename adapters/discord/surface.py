@@ -22,7 +22,7 @@ from adapters.discord.directory import Memory
 from adapters.discord.places import NO_MESSAGE, Place, Places
 from adapters.discord.search import own_parts
 from adapters.discord.signs import Signs
-from bot.errors import Gone, SurfaceError
+from bot.errors import Gone, SurfaceError, Unsent
 from bot.late import Late
 from bot.replies import Notice, Phase, Reply, Status, Way, Write
 
@@ -133,6 +133,9 @@ class DiscordSurface:
             return
         try:
             await self._edit(place, self._ids[part], part, shown)
+        except Unsent:  # it may be carried out after the next one
+            self._stage.late.doubt(self._reply, self.ids)
+            raise
         except Shut as shut:
             if shut.code != NO_MESSAGE or part not in self._doubtful:
                 raise

@@ -60,7 +60,9 @@ class LateOnSlack:
                 continue
             if message.get("metadata") and part_in(message, mark) is None:
                 continue
-            if id not in watched.ids():
+            if id in watched.ids():
+                continue
+            if self._room(watched.address.workspace).streams.find(channel, id) is None:
                 self.looks.hurry(watched)
 
     async def _look(self, mark: str, watched: Watched) -> bool:

@@ -53,6 +53,7 @@ class SlackSurface:
         self._ids: dict[int, str] = dict(enumerate(reply.parts))
         self._inherited = set(reply.parts) if reply.resumed else set()
         self._doubtful = bool(reply.parts)
+        self._has_strays = reply.resumed  # an open stream of the thread may be ours, and nobody else's
         self._said: int | None = None
         self._has_cleared_sign = False
         self._was_told = False
@@ -152,7 +153,7 @@ class SlackSurface:
         return stream
 
     def _doubt(self) -> None:
-        self._doubtful = True
+        self._doubtful = self._has_strays = True
         self._stage.late.doubt(self._reply, self.ids)
 
     def _recipient(self) -> dict[str, str]:
@@ -214,6 +215,9 @@ class SlackSurface:
         try:
             await self._with_blocks_or_without(update, write, text)
             self._stage.echoes()
+        except Lost:  # it may be carried out after the next one
+            self._stage.late.doubt(self._reply, self.ids)
+            raise
         except Refused as refusal:  # an open stream after all
             await self._stage.streams.end_message(self._channel, ts)
             raise Unsent("the message was an open stream; it is ended now") from refusal
@@ -254,7 +258,12 @@ class SlackSurface:
         for number, ts in found.parts.items():
             if ts not in known:
                 self._ids.setdefault(number, ts)
-        strays = [ts for ts in found.strays if ts not in self._ids.values()]
+        streams = self._stage.streams
+        strays = [
+            ts
+            for ts in found.strays
+            if self._has_strays and ts not in self._ids.values() and streams.find(self._channel, ts) is None
+        ]
         if part not in self._ids and strays:
             self._ids[part] = strays[0]
             await self._stage.streams.end_message(self._channel, strays[0])

@@ -104,8 +104,8 @@ class Store(Protocol):
         """Keep the platform's message ids of the parts shown so far. Raises ``Superseded``."""
         ...
 
-    async def moved(self, reply: TurnView, parts: Sequence[str]) -> None:
-        """Keep the message ids of a settled reply that was shown anew; nothing once it is being made again."""
+    async def moved(self, reply: TurnView, parts: Sequence[str]) -> bool:
+        """Keep the message ids of a settled reply that was shown anew; False, and nothing, once it is made again."""
         ...
 
     async def answered(self, claim: Claim, answer: AnswerRecord, now: float) -> tuple[int, int]:

@@ -115,8 +115,8 @@ class SqlStore:
     async def shown(self, claim: Claim, parts: Sequence[str]) -> None:
         await self._db.tx(turns.shown, self._me, claim, parts)
 
-    async def moved(self, reply: TurnView, parts: Sequence[str]) -> None:
-        await self._db.tx(turns.moved, reply, parts)
+    async def moved(self, reply: TurnView, parts: Sequence[str]) -> bool:
+        return await self._db.tx(turns.moved, reply, parts)
 
     async def answered(self, claim: Claim, answer: AnswerRecord, now: float) -> tuple[int, int]:
         return await self._db.tx(answers.answered, self._me, claim, answer, now)

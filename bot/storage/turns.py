@@ -230,9 +230,11 @@ _MOVED = (
 )
 
 
-def moved(connection: Connection, reply: TurnView, parts: Sequence[str]) -> None:
-    """See ``Store.moved``."""
-    connection.execute(_MOVED, {"conversation": reply.conversation, "reply": reply.seq, "ids": tuple(parts)})
+def moved(connection: Connection, reply: TurnView, parts: Sequence[str]) -> bool:
+    """See ``Store.moved``. The conversation is locked first: what is accepted there meanwhile is waited for."""
+    connection.execute(select(_c.id).where(_c.id == reply.conversation).with_for_update())
+    done = connection.execute(_MOVED, {"conversation": reply.conversation, "reply": reply.seq, "ids": tuple(parts)})
+    return done.rowcount > 0
 
 
 def shown(connection: Connection, owner: str, claim: Claim, parts: Sequence[str]) -> None:

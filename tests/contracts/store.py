@@ -262,11 +262,11 @@ class LaneContract:
         await play(house.store, claim)
         view = await house.store.turn(claim.mark)
         assert view is not None
-        await house.store.moved(view, ["p1", "p2"])
+        assert await house.store.moved(view, ["p1", "p2"])
         repeat = (await accept(house.store, again("again1", claim.seq))).claim
         assert repeat is not None
         assert repeat.parts == ("p1", "p2")
-        await house.store.moved(view, ["p1", "p2", "p3"])
+        assert not await house.store.moved(view, ["p1", "p2", "p3"])
         view = await house.store.turn(claim.mark)
         assert view is not None
         assert view.parts == ("p1", "p2")

@@ -199,6 +199,21 @@ async def test_regenerating_keeps_the_message_and_its_versions_can_be_turned(tal
         assert talk.texts(root) == ["Version two."]
 
 
+async def test_a_version_is_turned_while_the_next_answer_streams_and_that_goes_on(talk: Talk) -> None:
+    async with talk.bot():
+        talk.llm.scripts.extend([script("Version one."), script("Version two.")])
+        root = await talk.asks("hi")
+        await talk.slack.presses("ada", await talk.answered(root, "Version one."), "parley_regenerate")
+        reply = await talk.answered(root, "Version two.")
+        text = ("word " * 100).strip()
+        talk.llm.default = script(text, rate=40)
+        await talk.asks("go on", thread_ts=root.ts)
+        await talk.until(lambda: talk.slack.open_streams())
+        await talk.slack.presses("ada", reply, "parley_previous")
+        await talk.answered(root, "Version one.")
+        await talk.answered(root, text, 2)
+
+
 async def test_feedback_and_why_are_answered_to_the_one_who_pressed(talk: Talk) -> None:
     talk.llm.default = script("Fine.")
     async with talk.bot():
