@@ -208,7 +208,7 @@ async def test_a_version_is_turned_while_the_next_answer_streams_and_that_goes_o
         text = ("word " * 100).strip()
         talk.llm.default = script(text, rate=40)
         await talk.asks("go on", thread_ts=root.ts)
-        await talk.until(lambda: talk.slack.open_streams())
+        await talk.until(talk.slack.open_streams)
         await talk.slack.presses("ada", reply, "parley_previous")
         await talk.answered(root, "Version one.")
         await talk.answered(root, text, 2)
