@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("discord")
 
 _BACKOFF = (0.3, 1.0, 3.0, 10.0, 30.0)
+_CLOSING = 5.0  # seconds
 _START_PATIENCE = 15.0  # seconds the other surfaces wait for Discord at the start
 
 
@@ -193,10 +195,12 @@ class DiscordAdapter:
 
     async def close(self) -> None:
         await self.pause()
-        for task in list(self._tasks):
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        pending = set(self._tasks)
+        until = time.monotonic() + _CLOSING
+        while pending and time.monotonic() < until:  # a library may swallow a cancellation
+            for task in pending:
+                task.cancel()
+            _, pending = await asyncio.wait(pending, timeout=1.0)
         await self._signs.close()
         if self._session is not None:
             await self._session.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -149,10 +150,12 @@ class SlackAdapter:
 
     async def close(self) -> None:
         await self.pause()
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        pending = set(self._tasks)
+        until = time.monotonic() + _CLOSING
+        while pending and time.monotonic() < until:  # a library may swallow a cancellation
+            for task in pending:
+                task.cancel()
+            _, pending = await asyncio.wait(pending, timeout=1.0)
         teams = self._teams.all()
         if self._ready.is_set():
             with contextlib.suppress(TimeoutError):
