@@ -127,7 +127,7 @@ async def test_a_question_that_cannot_be_kept_is_not_shown(talk: Talk, monkeypat
 
     async with talk.bot() as opened:
         await registered(talk)
-        shelf = opened.adapters[0]._shelf  # type: ignore[attr-defined]
+        shelf = opened.adapters[0]._shelf  # type: ignore[attr-defined]  # this surface's own
         monkeypatch.setattr(type(shelf), "put", away)
         await talk.discord.command("ada", talk.discord.general, "ai ask", {"text": "psst"})
         assert "try again" in told(talk)[-1]

@@ -109,15 +109,21 @@ async def test_killed_at_a_point_of_the_turn_a_question_asked_alone_has_one_answ
 LATE = 7.0  # seconds: a restarted process has looked for the post and answered by then
 
 
-@pytest.mark.parametrize("native", ["true", "false"])
-async def test_a_post_that_slack_carries_out_after_it_was_looked_for_is_taken_away(stage: Stage, native: str) -> None:
+async def _killed_during(stage: Stage, method: str, native: str = "true") -> Message:
+    """The question, whose first message Slack carries out late: the process that sent it was killed meanwhile."""
     stage.llm.default = Script(text=WHOLE)
     channel, words = _place(stage, "public")
     async with stage.bot(SLACK_NATIVE_STREAM=native) as process:
-        late = stage.slack.fault("chat.startStream" if native == "true" else "chat.postMessage", delay=LATE)
+        late = stage.slack.fault(method, delay=LATE)
         root = await stage.slack.says("ada", channel, words)
         await stage.until(lambda: late.hits)
         await process.end()
+    return root
+
+
+@pytest.mark.parametrize("native", ["true", "false"])
+async def test_a_post_that_slack_carries_out_after_it_was_looked_for_is_taken_away(stage: Stage, native: str) -> None:
+    root = await _killed_during(stage, "chat.startStream" if native == "true" else "chat.postMessage", native)
     async with stage.bot(SLACK_NATIVE_STREAM=native):
         reply = await stage.is_whole(root)
         await stage.until(lambda: len(stage.replies(root)) == 2)
@@ -128,13 +134,7 @@ async def test_a_post_that_slack_carries_out_after_it_was_looked_for_is_taken_aw
 
 
 async def test_a_late_post_is_taken_away_also_when_the_process_that_looks_for_it_is_killed_too(stage: Stage) -> None:
-    stage.llm.default = Script(text=WHOLE)
-    channel, words = _place(stage, "public")
-    async with stage.bot() as process:
-        late = stage.slack.fault("chat.startStream", delay=LATE)
-        root = await stage.slack.says("ada", channel, words)
-        await stage.until(lambda: late.hits)
-        await process.end()
+    root = await _killed_during(stage, "chat.startStream")
     async with stage.bot() as process:
         reply = await stage.is_whole(root)
         await process.end()
@@ -161,17 +161,11 @@ async def test_an_edit_that_slack_carries_out_after_the_last_one_does_not_stay(s
 
 
 async def test_a_late_stream_is_not_mistaken_for_that_of_the_next_answer(stage: Stage) -> None:
-    stage.llm.default = Script(text=WHOLE)
-    channel, words = _place(stage, "public")
-    async with stage.bot() as process:
-        late = stage.slack.fault("chat.startStream", delay=LATE)
-        root = await stage.slack.says("ada", channel, words)
-        await stage.until(lambda: late.hits)
-        await process.end()
+    root = await _killed_during(stage, "chat.startStream")
     async with stage.bot():
         reply = await stage.is_whole(root)
         stage.llm.scripts.append(Script(text=WHOLE, rate=6))  # it grows for longer than the late one takes
-        await stage.slack.says("ada", channel, words, root.ts)
+        await stage.slack.says("ada", stage.slack.general, "and now?", root.ts)
         await stage.until(lambda: len(stage.replies(root)) == 3)
         await stage.until(lambda: len(stage.replies(root)) == 2)
         first, second = stage.replies(root)
