@@ -22,6 +22,7 @@ from bot.halt import Reason
 from bot.lanes import Lanes
 from bot.lease import Lease
 from bot.ports import Running, Signal, SignalKind, Store
+from bot.tasks import end_tasks
 
 log = structlog.get_logger("replica")
 
@@ -85,10 +86,7 @@ class Replica:
         if self._beating is not None:
             tasks.append(self._beating)
         self._tasks.clear()
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await end_tasks(tasks)
         try:
             await self._store.leave()
         except StoreError:

@@ -16,6 +16,7 @@ from bot.errors import StoreError
 from bot.lease import PART, Lease
 from bot.ports import Store
 from bot.reply.pacing import Pacing
+from bot.tasks import end_tasks
 
 log = structlog.get_logger("slices")
 
@@ -40,8 +41,7 @@ class Slices:
     async def close(self) -> None:
         """Give everything back; no reply is shown any more."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
+            await end_tasks({self._task})
         with contextlib.suppress(StoreError, TimeoutError):
             async with asyncio.timeout(_LAST):
                 await self._trade(ending=True)

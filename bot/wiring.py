@@ -46,12 +46,14 @@ from bot.reply.pacing import Pacing
 from bot.slices import Slices
 from bot.storage import SqlShelf, open_store
 from bot.storage.retention import tend
+from bot.tasks import end_tasks, end_within
 from bot.turn import Turns
 
 T = TypeVar("T")
 
 log = structlog.get_logger("house")
 
+_LONGEST_END = 20.0  # seconds beyond SHUTDOWN_GRACE; said in docs/operating.md
 _TICK = 5.0  # seconds between looks at the database and at the gauges
 
 
@@ -91,7 +93,9 @@ async def house(
         store, db = await open_store(config.database_url, config.data_dir, config.replica_lease)
         stack.push_async_callback(store.close)
         if config.retention_days:
-            stack.callback(asyncio.create_task(tend(db, config.retention_days), name="retention").cancel)
+            stack.push_async_callback(
+                end_tasks, {asyncio.create_task(tend(db, config.retention_days), name="retention")}
+            )
         switch = Switchable(completions or await choose(config))
         stack.push_async_callback(switch.close)
         metrics, health = Metrics(), Health()
@@ -248,7 +252,7 @@ async def living(opened: House, end: asyncio.Event | None = None) -> AsyncIterat
         drained = await bot.drain(config.shutdown_grace)
         log.info("drained", whole=drained)
         if tick is not None:
-            tick.cancel()
+            await end_tasks({tick})
         for adapter in reversed(started):
             await adapter.close()
 
@@ -289,8 +293,14 @@ async def run(config: Config, announce: Callable[[str], None] = _say) -> int:
     """Live until SIGTERM or SIGINT; returns the exit code."""
     end = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def begin_end() -> None:
+        if not end.is_set():
+            end.set()
+            end_within(config.shutdown_grace + _LONGEST_END)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, end.set)
+        loop.add_signal_handler(number, begin_end)
     async with house(config) as opened, listening(opened), living(opened, end):
         surfaces = ",".join(adapter.name for adapter in opened.adapters)
         backend = opened.completions.backend()
@@ -313,9 +323,8 @@ async def _unless(end: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
     finally:
         ending.cancel()
         if not task.done():
-            task.cancel()
-            await asyncio.wait({task})
-    return None if task.cancelled() else task.result()
+            await end_tasks({task})
+    return task.result() if task.done() and not task.cancelled() else None
 
 
 async def _all_lost(opened: House) -> None:

@@ -31,6 +31,7 @@ import yarl
 from adapters.discord.config import GATEWAY_URL, DiscordConfig
 from adapters.discord.inbound import Me, Spot
 from bot.errors import ConfigurationError
+from bot.tasks import end_tasks
 
 with warnings.catch_warnings():
     warnings.filterwarnings("ignore", "'audioop' is deprecated", DeprecationWarning)
@@ -107,8 +108,7 @@ class Gateway:
             with contextlib.suppress(Exception):  # whatever the library says of a connection that is being left
                 await self._client.close()
         if running is not None:
-            running.cancel()
-            await asyncio.wait({running})
+            await end_tasks({running})
         if self._client is not None:
             await self._client.end_strays()  # again, for the cancellation may have cut it off
         self.trouble = self.trouble or "closed"

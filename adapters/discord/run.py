@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
@@ -35,6 +34,7 @@ from bot.errors import ConfigurationError, ParleyError, SlowDown, SurfaceError
 from bot.events import Address
 from bot.ports import Check, Shelf
 from bot.replies import Reply, Standing
+from bot.tasks import end_tasks
 
 if TYPE_CHECKING:
     from adapters.discord.gateway import Gateway
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger("discord")
 
 _BACKOFF = (0.3, 1.0, 3.0, 10.0, 30.0)
-_CLOSING = 5.0  # seconds
 _START_PATIENCE = 15.0  # seconds the other surfaces wait for Discord at the start
 
 
@@ -195,12 +194,7 @@ class DiscordAdapter:
 
     async def close(self) -> None:
         await self.pause()
-        pending = set(self._tasks)
-        until = time.monotonic() + _CLOSING
-        while pending and time.monotonic() < until:  # a library may swallow a cancellation
-            for task in pending:
-                task.cancel()
-            _, pending = await asyncio.wait(pending, timeout=1.0)
+        await end_tasks(self._tasks)
         await self._signs.close()
         if self._session is not None:
             await self._session.close()

@@ -10,6 +10,7 @@ import contextlib
 
 from adapters.discord.calls import Calls
 from bot.ports import Fence, current_fence, fenced
+from bot.tasks import end_tasks
 
 _AGAIN = 8.0  # seconds; Discord shows typing for ten
 _SOON = 1.0  # seconds to the next try when there was no allowance to spare
@@ -61,10 +62,7 @@ class Signs:
     async def close(self) -> None:
         tasks = [*self._typing.values(), *self._saying.values()]
         self._typing.clear()
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await end_tasks(tasks)
 
     async def _type(self, channel: str, ended: asyncio.Event, saying: asyncio.Task[bool]) -> None:
         with contextlib.suppress(TimeoutError):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -35,6 +34,7 @@ from adapters.slack.team import House, Teams
 from bot.errors import Gone, StoreError
 from bot.events import Address
 from bot.replies import Reply
+from bot.tasks import end_tasks
 
 log = structlog.get_logger("slack")
 
@@ -150,12 +150,7 @@ class SlackAdapter:
 
     async def close(self) -> None:
         await self.pause()
-        pending = set(self._tasks)
-        until = time.monotonic() + _CLOSING
-        while pending and time.monotonic() < until:  # a library may swallow a cancellation
-            for task in pending:
-                task.cancel()
-            _, pending = await asyncio.wait(pending, timeout=1.0)
+        await end_tasks(self._tasks)
         teams = self._teams.all()
         if self._ready.is_set():
             with contextlib.suppress(TimeoutError):

@@ -22,6 +22,7 @@ from adapters.slack.inbound import PLATFORM, seconds
 from bot.errors import SlowDown, StoreError, SurfaceError, Unsent
 from bot.events import Address
 from bot.ports import Shelf
+from bot.tasks import end_tasks
 
 log = structlog.get_logger("slack")
 
@@ -89,8 +90,7 @@ class Missed:
                 await asyncio.sleep(_NOTED_EVERY)
         finally:
             if self._reading is not None:
-                self._reading.cancel()
-                await asyncio.wait({self._reading})
+                await end_tasks({self._reading})
 
     async def _look(self) -> None:
         """Have read what was missed, if anything can have been, and note how far all is heard. Reading goes on behind:

@@ -22,6 +22,8 @@ import structlog
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.tasks import end_tasks
+
 log = structlog.get_logger("slack")
 
 _PING = 10.0  # seconds of silence after which a ping is sent; half of that is waited for the answer
@@ -73,13 +75,9 @@ class Socket:
     async def close(self) -> None:
         """Take nothing more; what was taken is acknowledged."""
         if self._keeping is not None:
-            self._keeping.cancel()
-            await asyncio.wait({self._keeping})
+            await end_tasks({self._keeping})
         await asyncio.gather(*(self._leave(line) for line in list(self._lines)))
-        for leaving in list(self._leaving):
-            leaving.cancel()
-        if self._leaving:
-            await asyncio.wait(self._leaving)
+        await end_tasks(self._leaving)
 
     def expect_echo(self) -> None:
         """Something was posted or edited: unless the connection is deaf, Slack tells of it soon."""

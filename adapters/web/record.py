@@ -19,6 +19,7 @@ from adapters.web.entries import Change as RoomChange
 from adapters.web.entries import Changed, Channel, Message, Person, Removed
 from bot.errors import StoreError
 from bot.ports import Shelf
+from bot.tasks import end_tasks
 
 _T = TypeVar("_T")
 _PAGE = 1_000
@@ -118,9 +119,7 @@ class Record:
             if self._writer is not None:
                 await asyncio.wait([self._writer], timeout=deadline - asyncio.get_running_loop().time())
         if self._writer is not None:
-            self._writer.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._writer
+            await end_tasks({self._writer})
 
     # --- inside
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import importlib
 import importlib.util
 import os
@@ -33,6 +32,7 @@ from adapters.web.windows import Windows
 from adapters.web.workspace import Workspace
 from bot.errors import ConfigurationError
 from bot.ports import Check, Platform
+from bot.tasks import end_tasks
 from bot.version import VERSION
 
 log = structlog.get_logger("web")
@@ -173,9 +173,7 @@ class WebAdapter:
 
     async def _stop_redelivery(self) -> None:
         if self._redelivery is not None:
-            self._redelivery.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._redelivery
+            await end_tasks({self._redelivery})
             self._redelivery = None
 
 

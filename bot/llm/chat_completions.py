@@ -32,6 +32,7 @@ from bot.llm.request import answer_budget, build_body, list_unsent
 from bot.llm.retries import Remedy, Retries, Step, Verdict
 from bot.llm.wire import Problem, decode_models, read_error_body
 from bot.ports import Backend, CompletionRequest, LimitState, ModelProfile, Piece, Switched, Waiting
+from bot.tasks import end_tasks
 
 _SUCCESS = 2  # hundreds
 _NO_LIST = (404, 405, 501)
@@ -117,9 +118,7 @@ class ChatCompletions:
     async def close(self) -> None:
         """End what is still open; running streams break."""
         tidying = dict(self._tidying)
-        for task in tidying:
-            task.cancel()
-        await asyncio.gather(*tidying, return_exceptions=True)
+        await end_tasks(tidying)
         for exchange in tidying.values():  # a task that was cancelled before it began has closed nothing
             await exchange.close()
         await self._client.aclose()

@@ -188,7 +188,7 @@ class Deaf:
 
     def __init__(self) -> None:
         self.answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self.asked = 0
+        self.asked = self.left = 0
 
     async def join(self, lease: float) -> None: ...
 
@@ -201,6 +201,7 @@ class Deaf:
     async def listen(self, hear: object) -> None: ...
 
     async def leave(self) -> None:
+        self.left += 1
         raise StoreBusy
 
     async def beat(self) -> bool:
@@ -218,6 +219,35 @@ async def test_a_beat_without_an_answer_ends_the_lease_and_is_not_asked_twice_at
     store.answer.set_result(True)
     await until(lambda: store.asked > 1 and home.lease.stands)
     await home.replica.leave()
+
+
+class Losing(Deaf):
+    """One that turns the first cancellation of whoever reads it into an error of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reading, self.lost = asyncio.Event(), 0
+
+    async def running(self) -> list[object]:
+        self.reading.set()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            self.lost += 1
+            if self.lost == 1:
+                raise StoreBusy from None
+            raise
+        return []
+
+
+async def test_a_cancellation_that_is_lost_in_the_database_keeps_nobody_from_leaving() -> None:
+    store = Losing()
+    home = Home(cast(Store, store), lease=3.0)
+    await home.replica.enter()
+    await store.reading.wait()
+    async with asyncio.timeout(PATIENCE):
+        await home.replica.leave()
+    assert (store.lost, store.left) == (2, 1)
 
 
 # --- lanes

@@ -27,6 +27,7 @@ def figures(result: Result) -> list[Figure]:
             "ended by themselves", "model calls", "model calls repeated")),
     ]  # fmt: skip
     rows += [Figure(kind, len(found.wrong[kind]), "", 0) for kind in KINDS]
+    rows.append(Figure("SIGTERM that did not end in time with 0", sum(end.code != 0 for end in result.ends), "", 0))
     rows += _times(result)
     if result.trouble:
         rows.append(Figure("trouble", len(result.trouble), "", 0, "; ".join(result.trouble)))
@@ -45,6 +46,8 @@ def _times(result: Result) -> list[Figure]:
     if result.resumptions:
         rows.append(Figure("taken up by the one started again, at most", max(result.resumptions), "s",
                            beside=f"{len(result.resumptions)} lanes"))  # fmt: skip
+    if result.ends:
+        rows.append(Figure("SIGTERM until ended, at most", max(end.seconds for end in result.ends), "s"))
     limited = _RESTART if options.engine == "sqlite" else None
     rows.append(Figure("start until ready, median", quantile(result.starts, 0.5), "s"))
     rows.append(Figure("start until ready, at most", max(result.starts), "s", limited, f"{len(result.starts)} starts"))

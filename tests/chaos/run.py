@@ -21,7 +21,7 @@ from tests.chaos.mishaps import Mishaps, Model
 from tests.chaos.options import Options
 from tests.chaos.roads import Roads
 from tests.chaos.timeline import timeline
-from tests.chaos.trouble import Blow, Trouble
+from tests.chaos.trouble import Blow, End, Trouble
 from tests.emulators.llm import LlmEmulator
 from tests.emulators.slack import Slack
 
@@ -36,6 +36,7 @@ class Result:
     options: Options
     found: Findings
     blows: list[Blow]
+    ends: list[End]
     seconds: float
     counts: dict[str, int]
     outcomes_of_people: Counter[str]
@@ -95,11 +96,12 @@ async def _play(options: Options, folder: Path) -> Result:
             options=options,
             found=found,
             blows=trouble.blows,
+            ends=trouble.ends,
             seconds=seconds,
             counts={
                 "questions": len(crowd.questions),
                 "threads": len(crowd.threads),
-                "SIGTERM": trouble.gone,
+                "SIGTERM": len(trouble.ends),
                 "socket drops": trouble.drops,
                 "database crashes": len(database.away),
                 "mishaps": mishaps.count,

@@ -35,6 +35,14 @@ class Blow:
     back_at: float
 
 
+@dataclass(frozen=True, slots=True)
+class End:
+    """A process was told to go: what it ended with, ``None`` when it had to be killed after all, and after how long."""
+
+    code: int | None
+    seconds: float
+
+
 @dataclass(slots=True)
 class Trouble:
     """``strike(number)`` is called at each question."""
@@ -46,7 +54,7 @@ class Trouble:
     rng: random.Random
     blows: list[Blow] = field(default_factory=list)
     drops: int = 0
-    gone: int = 0  # ended by SIGTERM
+    ends: list[End] = field(default_factory=list)
     _plan: dict[int, list[Callable[[], Coroutine[Any, Any, None]]]] = field(default_factory=lambda: defaultdict(list))
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _busy: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -110,9 +118,16 @@ class Trouble:
 
     async def deploy(self) -> None:
         """It is told to go, and another one comes."""
-        seat, _, _ = await self._hit(lambda seat: seat.end(signal.SIGTERM))
+        seat, _, _ = await self._hit(self._send_away)
         await seat.start()
-        self.gone += 1
+
+    async def _send_away(self, seat: Seat) -> None:
+        began, code = time.monotonic(), None
+        try:
+            code = await seat.end(signal.SIGTERM)
+        except TimeoutError:
+            await seat.end(signal.SIGKILL)
+        self.ends.append(End(code, time.monotonic() - began))
 
     async def freeze(self) -> None:
         """For longer than its lease; where there is one process, and so no lease, for a moment."""

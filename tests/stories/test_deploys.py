@@ -10,7 +10,9 @@ import asyncio
 import contextlib
 import functools
 import itertools
+import json
 import signal
+import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
@@ -27,7 +29,7 @@ from tests.emulators.llm import LlmEmulator, Script
 from tests.emulators.slack import Delivery, Message, Slack
 from tests.emulators.slack.deliveries import Carried
 from tests.postgres import Server
-from tests.stories.process import Process, running
+from tests.stories.process import Process, environment, running
 
 GRACE = 8.0
 SLACKNESS = 15.0  # seconds that a process may take beyond its grace, on a machine that is slow and shared
@@ -38,6 +40,19 @@ import sys, time
 right = time.time
 time.time = lambda: right() + ({seconds})
 from bot.cli import main
+sys.exit(main(["run"]))
+"""
+
+ENDLESS = """
+import asyncio, sys
+import bot.wiring
+from bot.cli import main
+from bot.desk import Bot
+
+async def never(self, grace):
+    await asyncio.Event().wait()
+
+Bot.drain, bot.wiring._LONGEST_END = never, 0.5
 sys.exit(main(["run"]))
 """
 
@@ -275,3 +290,21 @@ async def test_processes_whose_clocks_are_an_hour_off_neither_steal_nor_lose(
                 llm.default = Script(text="Taken over.")
                 assert (await is_answered(left, "Taken over.")).ts == begun.ts
         assert slack.sins == []
+
+
+async def test_a_process_that_cannot_end_says_what_it_waits_for_and_gives_itself_up(tmp_path: Path) -> None:
+    """Whatever the cause: nobody is kept waiting, and the next start takes up what was left, as after a crash."""
+    given = environment({"SHUTDOWN_GRACE": "0.5", "LOG_FORMAT": "json"})
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", ENDLESS, cwd=tmp_path, env=given,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None
+    async with asyncio.timeout(PATIENCE):
+        assert (await process.stdout.readline()).startswith(b"ready ")
+        process.send_signal(signal.SIGTERM)
+        _, told = await process.communicate()
+    assert process.returncode == 1
+    last = json.loads(told.splitlines()[-1])
+    assert last["level"] == "critical"
+    assert any("bot/wiring.py" in place and "<string>" in place for place in last["at"]), last
