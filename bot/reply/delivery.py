@@ -61,6 +61,7 @@ class Delivery:
         clock: Callable[[], float] | None = None,
     ) -> None:
         self._surface, self._pacing, self._conversation = surface, pacing, conversation
+        pacing.open(conversation)
         self._on_parts, self._fence, self._metrics = on_parts, fence, metrics
         self._clock = clock if clock is not None else asyncio.get_running_loop().time
         self._draft = Draft(surface.dialect)
@@ -89,8 +90,7 @@ class Delivery:
     def start(self, live: bool = True) -> None:
         """Text will come. Not ``live``: only the final text is shown."""
         self._live = live and self._surface.dialect.live
-        self._pacing.open(self._conversation)
-        if self._live and self._pacing.shared:
+        if self._live:
             self._expect(Write(0, "", final=False))
 
     def feed(self, text: str) -> None:

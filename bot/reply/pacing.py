@@ -1,10 +1,10 @@
 """When a write may go out: one budget per bucket of a platform, shared by every conversation that uses it.
 
 A pure machine: it is told the time and answers how long to wait. Each bucket holds tokens, as its ``Budget`` says.
-First and final writes are served in the order they were asked for and may use every token. Previews get what is
-left above a floor (the reserve, or one token for each live conversation if that is more), the conversation whose
-last write is oldest first, and the emptier the bucket, the longer each one's interval. A 429 empties its own bucket
-and lowers that bucket's rate for a while.
+First and final writes may use every token; when they wait, those come first whose reply began first, if it is their
+first, or that were asked for first. Previews get what is left above a floor (the reserve, or one token for each live
+conversation if that is more), the conversation whose last write is oldest first, and the emptier the bucket, the longer
+each one's interval. A 429 empties its own bucket and lowers that bucket's rate for a while.
 
 Whoever is told to wait keeps its place by asking again when the wait is over; a place not asked for lapses.
 
@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from itertools import count
+from math import inf
 
 from bot.budgets import Level
 from bot.ports import Need, Slice
@@ -25,7 +26,9 @@ from bot.replies import Budget, Toll, Way
 from bot.reply.bucket import NO_WAIT, Bucket, Place
 
 GRACE = 2.0  # seconds a place in the queue outlives the wait that was promised
+COURTESY = 0.02  # seconds that a first write waits for that of an older reply, where the second of them must wait long
 LONGEST_GUESS = 2.0  # seconds a preview waits on an estimate of what other processes will leave
+_FEW = 2.0  # tokens; with fewer, who comes second waits for the rate
 _SWEEP_EVERY = 256
 
 
@@ -56,17 +59,21 @@ class Pacing:
         self._buckets: dict[str, Bucket] = {}
         self._tickets = count()
         self._ticket: dict[str, int] = {}
+        self._polite: dict[str, float] = {}  # since when a first write waits out of courtesy
         self._last: dict[str, float] = {}
         self._open: dict[str, set[str]] = {}
         self._asked = 0
 
     def open(self, conversation: str) -> None:
-        """A reply begins: it counts as live in every bucket it asks for."""
-        self._open.setdefault(conversation, set())
+        """A reply begins: it counts as live in every bucket it asks for. No effect on one that has begun."""
+        if conversation not in self._open:
+            self._open[conversation] = set()
+            self._ticket[conversation] = next(self._tickets)
 
     def closed(self, conversation: str) -> None:
         """The reply is over: it leaves every bucket and queue."""
         self._ticket.pop(conversation, None)
+        self._polite.pop(conversation, None)
         self._last.pop(conversation, None)
         for key in self._open.pop(conversation, ()):
             bucket = self._buckets.get(key)
@@ -79,14 +86,12 @@ class Pacing:
         return self._fetch is not None
 
     def expect(self, now: float, ways: Sequence[Way], conversation: str) -> None:
-        """A first or final write will come by one of ``ways``: have its tokens at hand by then."""
+        """A first or final write will come by one of ``ways``: have its tokens at hand, and its place kept."""
         self.open(conversation)
         way = next((way for way in ways if self._may_carry(now, way)), ways[0])
-        for toll in way.tolls if self.shared else ():
-            bucket = self._bucket(now, toll)
-            if bucket.shared:
-                self._open[conversation].add(toll.key)
-                bucket.expect(conversation)
+        for toll in way.tolls:
+            self._open[conversation].add(toll.key)
+            self._bucket(now, toll).expect(conversation)
         self._fetch_if_hungry([way])
 
     def _may_carry(self, now: float, way: Way) -> bool:
@@ -181,10 +186,17 @@ class Pacing:
                 bucket.live.setdefault(conversation, float("-inf"))
                 wait = max(wait, bucket.preview_wait(conversation, now))
             else:
-                rank = self._ticket.get(conversation, float("inf"))
-                wait = max(wait, bucket.urgent_wait(conversation, rank, now))
+                rank = self._ticket.get(conversation, inf)
+                own = bucket.urgent_wait(conversation, rank, now)
+                if own <= NO_WAIT and bucket.tokens < _FEW and self._is_awaited(bucket, rank):
+                    own = max(0.0, self._polite.setdefault(conversation, now) + COURTESY - now)
+                wait = max(wait, own)
             self._open[conversation].add(toll.key)
         return wait if wait > NO_WAIT else 0.0
+
+    def _is_awaited(self, bucket: Bucket, rank: float) -> bool:
+        """The first write of an older reply is still to come."""
+        return any(self._ticket.get(name, inf) < rank for name in bucket.expected)
 
     def _bucket(self, now: float, toll: Toll) -> Bucket:
         bucket = self._buckets.get(toll.key)
@@ -208,6 +220,7 @@ class Pacing:
 
     def _take(self, now: float, way: Way, conversation: str, urgency: Urgency) -> None:
         self._ticket.pop(conversation, None)
+        self._polite.pop(conversation, None)
         self._last[conversation] = now
         for key in self._open[conversation]:
             bucket = self._buckets.get(key)

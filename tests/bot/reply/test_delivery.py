@@ -220,12 +220,13 @@ async def test_whoever_lost_the_fence_writes_nothing_more() -> None:
 @virtual_time
 async def test_a_defect_in_a_surface_is_not_swallowed() -> None:
     stage = Stage()
+    stage.delivery.start()
 
     def broken(write: object) -> Sequence[object]:
         raise LookupError("a defect")
 
     stage.surface.ways = broken  # type: ignore[method-assign, assignment]  # a surface with a defect
-    await stage.stream(["one "])
+    stage.delivery.feed("one ")
     with pytest.raises(LookupError):
         await stage.delivery.finish((), DONE)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bot.budgets import SLOWED, SLOWEST
 from bot.replies import Budget, Toll, Way
-from bot.reply.pacing import Pacing, Urgency
+from bot.reply.pacing import COURTESY, Pacing, Urgency
 
 
 def way(key: str, rate: float = 1.0, burst: int = 5, reserve: int = 1, name: str = "edit") -> Way:
@@ -189,6 +189,39 @@ def test_a_place_that_nobody_comes_back_for_lapses() -> None:
     pacing.due(0.0, [way("k")], "lost", Urgency.FINAL)
     assert pacing.state(0.0)["k"][1] == 2
     assert pacing.state(60.0)["k"][:2] == (5.0, 0)
+
+
+def test_replies_that_wait_for_their_first_write_go_in_the_order_in_which_they_began() -> None:
+    pacing = Pacing()
+    for name in "abc":
+        pacing.open(name)
+    crowd = Crowd(pacing, [way("k", burst=1)])
+    crowd.run((), [(0.0, "before", Urgency.FINAL), (0.1, "c", Urgency.FIRST), (0.2, "b", Urgency.FINAL),
+                   (0.3, "a", Urgency.FIRST)], until=10.0)  # fmt: skip
+    assert [name for _, name, _ in crowd.granted] == ["before", "a", "b", "c"]
+
+
+def test_a_first_write_lets_that_of_an_older_reply_go_first_if_it_comes_within_a_moment() -> None:
+    def order(*, older_after: float, burst: int = 1) -> list[tuple[str, float]]:
+        pacing, ways = Pacing(), [way("k", burst=burst)]
+        for name in ("older", "younger"):
+            pacing.expect(0.0, ways, name)
+        crowd = Crowd(pacing, ways)
+        crowd.run((), [(5.0, "younger", Urgency.FIRST), (5.0 + older_after, "older", Urgency.FIRST)], until=10.0)
+        return [(name, at) for at, name, _ in crowd.granted]
+
+    assert order(older_after=0.01) == [("older", 5.01), ("younger", pytest.approx(6.01))]
+    assert order(older_after=0.5) == [("younger", 5.0 + COURTESY), ("older", pytest.approx(6.0 + COURTESY))]
+    assert order(older_after=0.01, burst=2) == [("younger", 5.0), ("older", 5.01)]  # it makes nobody wait
+
+
+def test_after_its_first_write_a_reply_waits_behind_what_was_asked_for_before() -> None:
+    pacing = Pacing()
+    pacing.open("old")
+    ways = [way("k", burst=1)]
+    assert pacing.due(0.0, ways, "old", Urgency.FIRST).wait == 0.0
+    assert pacing.due(0.0, ways, "one", Urgency.FINAL).wait == pytest.approx(1.0)
+    assert pacing.due(0.0, ways, "old", Urgency.FINAL).wait == pytest.approx(2.0)
 
 
 def test_a_closed_conversation_frees_its_place() -> None:
