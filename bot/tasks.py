@@ -30,9 +30,14 @@ _BLOCKED = 2.0  # seconds until it is certain that the event loop itself stands 
 async def end_tasks(tasks: Iterable[asyncio.Task[Any]], within: float = WITHIN) -> bool:
     """Cancel until all have ended, for ``within`` seconds at most; returns whether they have.
 
-    What they raise is dropped: nobody else asks for it.
+    Raises nothing of theirs. Not to be waited for by one of such tasks, which are cancelled while they wait.
     """
-    pending = set(tasks)
+    pending = set()
+    for task in tasks:
+        if not task.done():
+            pending.add(task)
+        elif not task.cancelled() and (broken := task.exception()) is not None:
+            log.error("a task had broken", exc_info=broken)  # nobody else will ask for it
     clock = asyncio.get_running_loop().time
     until = clock() + within
     while pending and (left := until - clock()) > 0:
@@ -41,7 +46,7 @@ async def end_tasks(tasks: Iterable[asyncio.Task[Any]], within: float = WITHIN) 
         done, pending = await asyncio.wait(pending, timeout=min(left, _AGAIN))
         for task in done:
             if not task.cancelled():
-                task.exception()
+                task.exception()  # it was to end, and has
     if pending:
         log.warning("tasks go on although they were cancelled", at=_places(pending))
     return not pending
@@ -52,8 +57,10 @@ def end_within(seconds: float) -> None:
     says where it stood; for an event loop that stands still, the stack does, on stderr."""
 
     def end() -> None:
-        log.critical("the end takes too long: the process is given up", at=_places(asyncio.all_tasks()))
-        os._exit(1)
+        try:
+            log.critical("the end takes too long: the process is given up", at=_places(asyncio.all_tasks()))
+        finally:
+            os._exit(1)
 
     asyncio.get_running_loop().call_later(seconds, end)
     faulthandler.dump_traceback_later(seconds + _BLOCKED, exit=True)
@@ -69,8 +76,8 @@ def _places(tasks: Iterable[asyncio.Task[Any]]) -> list[str]:
             path = Path(frame.f_code.co_filename)
             places.append(f"{path.parent.name}/{path.name}:{frame.f_lineno}")
             waiting = waiting.ag_await if inspect.isasyncgen(waiting) else waiting.cr_await
-            # What a context manager made from a generator is awaited by does not say which generator it is.
-            waiting = next(filter(inspect.isasyncgen, gc.get_referents(waiting)), waiting)
+            if not inspect.iscoroutine(waiting):  # what awaits a step of a generator does not say of which
+                waiting = next(filter(inspect.isasyncgen, gc.get_referents(waiting)), None)
         found.append(f"{task.get_name()} {' > '.join(places[-_DEEPEST:])}")
     return sorted(found)
 

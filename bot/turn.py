@@ -180,8 +180,11 @@ class Turns:
         """
         try:
             stage = await self._open(claim, halt)
-            if not await self._leave_older(claim, stage, Notice(ParleyError.default_text, error=True)):
-                await stage.delivery.replace(ParleyError.default_text, (), Controls(retry=True))
+            try:
+                if not await self._leave_older(claim, stage, Notice(ParleyError.default_text, error=True)):
+                    await stage.delivery.replace(ParleyError.default_text, (), Controls(retry=True))
+            finally:
+                await stage.delivery.abandon()
             await stage.status.clear()
         except Superseded:
             raise

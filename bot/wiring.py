@@ -53,7 +53,9 @@ T = TypeVar("T")
 
 log = structlog.get_logger("house")
 
-_LONGEST_END = 20.0  # seconds beyond SHUTDOWN_GRACE; said in docs/operating.md
+_LONGEST_END = 25.0  # seconds beyond SHUTDOWN_GRACE; docs/operating.md says five more
+_PAUSING = 5.0  # seconds for the surfaces to stop listening
+_CLOSING = 8.0  # seconds for them to end
 _TICK = 5.0  # seconds between looks at the database and at the gauges
 
 
@@ -247,14 +249,12 @@ async def living(opened: House, end: asyncio.Event | None = None) -> AsyncIterat
         yield
     finally:
         health.draining()
-        for adapter in started:
-            await adapter.pause()
+        await _for_a_while(_PAUSING, [adapter.pause() for adapter in started])
         drained = await bot.drain(config.shutdown_grace)
         log.info("drained", whole=drained)
         if tick is not None:
             await end_tasks({tick})
-        for adapter in reversed(started):
-            await adapter.close()
+        await _for_a_while(_CLOSING, [adapter.close() for adapter in started])
 
 
 async def probe(config: Config) -> Sequence[Check]:
@@ -295,9 +295,8 @@ async def run(config: Config, announce: Callable[[str], None] = _say) -> int:
     loop = asyncio.get_running_loop()
 
     def begin_end() -> None:
-        if not end.is_set():
-            end.set()
-            end_within(config.shutdown_grace + _LONGEST_END)
+        end.set()
+        end_within(config.shutdown_grace + _LONGEST_END)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, begin_end)
@@ -310,9 +309,21 @@ async def run(config: Config, announce: Callable[[str], None] = _say) -> int:
         await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         for way in ways:
             way.cancel()
+        if not end.is_set():
+            end_within(config.shutdown_grace + _LONGEST_END)
     if not end.is_set():
         raise next(iter(opened.bot.lost.values()))
     return 0
+
+
+async def _for_a_while(seconds: float, works: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """All of it together, and no longer than so many seconds; what needs more goes on behind, what breaks is logged."""
+    if works:
+        done, late = await asyncio.wait([asyncio.create_task(work) for work in works], timeout=seconds)
+        for broken in filter(None, (task.exception() for task in done if not task.cancelled())):
+            log.error("a surface did not end well", exc_info=broken)
+        if late:
+            log.warning("surfaces need long to end", count=len(late))
 
 
 async def _unless(end: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
@@ -320,11 +331,12 @@ async def _unless(end: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
     task, ending = asyncio.create_task(work), asyncio.create_task(end.wait())
     try:
         await asyncio.wait({task, ending}, return_when=asyncio.FIRST_COMPLETED)
+        is_over = task.done()
     finally:
         ending.cancel()
         if not task.done():
             await end_tasks({task})
-    return task.result() if task.done() and not task.cancelled() else None
+    return task.result() if is_over else None
 
 
 async def _all_lost(opened: House) -> None:

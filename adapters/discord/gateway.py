@@ -102,6 +102,8 @@ class Gateway:
         return self._running
 
     async def close(self) -> None:
+        if self._is_closing:
+            return
         self._is_closing = True
         running, self._running = self._running, None
         if self._client is not None:

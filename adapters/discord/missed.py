@@ -36,6 +36,7 @@ _EVERYWHERE = "0"  # the message up to which all were taken, wherever they were 
 _PAGE = 100
 _AT_ONCE, _APART = 2, 0.05  # channels that are read in the background together, and seconds between two calls for one
 _STORE_PAUSE = 0.3  # seconds
+_LAST = 2.0  # seconds for the notes at the end
 
 
 @dataclass(slots=True, eq=False)
@@ -78,6 +79,7 @@ class Missed:
         self._look, self._behind, self._wall = look, behind, wall
         self._ears: dict[int, Ear] = {}
         self._heard: dict[str, tuple[int, str, float]] = {}  # by channel: its last message, its guild, when noted
+        self._unnoted: set[str] = set()  # channels in which something was heard since
         self.is_open = True
 
     def ear_of(self, data: Json) -> Ear:
@@ -106,11 +108,19 @@ class Missed:
             self._hear(channel, id, guild)
 
     async def close(self) -> None:
+        """Note how far all was heard, as far as that goes in a moment: what is not noted is read once more."""
         for ear in self._ears.values():
-            if ear.is_caught_up:
+            if ear.is_caught_up and self._heard.get(ear.key, (0,))[0] != ear.taken_to():
                 self._heard[ear.key] = ear.taken_to(), "", 0.0
-        for channel, (id, guild, _) in list(self._heard.items()):
-            await self._keep(channel, id, guild)
+                self._unnoted.add(ear.key)
+        unnoted, self._unnoted = self._unnoted & self._heard.keys(), set()
+        try:
+            async with asyncio.timeout(_LAST):
+                for channel in sorted(unnoted, key=_is_of_shard, reverse=True):
+                    id, guild, _ = self._heard[channel]
+                    await self._keep(channel, id, guild)
+        except TimeoutError:
+            log.warning("how far channels were heard is not kept: there was no time")
 
     # --- a new session
 
@@ -216,7 +226,10 @@ class Missed:
         is_due = now - noted > _HEARD_EVERY
         self._heard[channel] = id, guild, now if is_due else noted
         if is_due:
+            self._unnoted.discard(channel)
             self._behind(self._keep(channel, id, guild))
+        else:
+            self._unnoted.add(channel)
         if len(self._heard) > _REMEMBERED:
             self._heard.pop(next(iter(self._heard)))
 

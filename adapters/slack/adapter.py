@@ -151,6 +151,7 @@ class SlackAdapter:
     async def close(self) -> None:
         await self.pause()
         await end_tasks(self._tasks)
+        await self._missed.close()
         teams = self._teams.all()
         if self._ready.is_set():
             with contextlib.suppress(TimeoutError):

@@ -14,6 +14,7 @@ from typing import Any
 from adapters.slack.calls import Calls
 from adapters.slack.inbound import Profile
 from bot.errors import ParleyError
+from bot.tasks import end_tasks
 
 _KNOWN = 10_000
 _FRESH = 3_600.0  # seconds a profile counts
@@ -43,11 +44,7 @@ class Directory:
         return self._known[user][0].team if user in self._known else ""
 
     async def close(self) -> None:
-        asked = list(self._asked.values())
-        for task in asked:
-            task.cancel()
-        if asked:
-            await asyncio.wait(asked)
+        await end_tasks(self._asked.values())
 
     def _is_fresh(self, user: str) -> bool:
         until = self._known[user][1] if user in self._known else 0.0

@@ -80,17 +80,18 @@ class Missed:
 
     async def listen(self) -> None:
         """Look now, if events come in, and then now and then, until cancelled."""
-        try:
-            while True:
-                if self._is_listening():
-                    try:
-                        await self._look()
-                    except StoreError:
-                        log.warning("how far everything was heard is not kept: the database is away")
-                await asyncio.sleep(_NOTED_EVERY)
-        finally:
-            if self._reading is not None:
-                await end_tasks({self._reading})
+        while True:
+            if self._is_listening():
+                try:
+                    await self._look()
+                except StoreError:
+                    log.warning("how far everything was heard is not kept: the database is away")
+            await asyncio.sleep(_NOTED_EVERY)
+
+    async def close(self) -> None:
+        """Read no further; ``listen`` has ended before."""
+        if self._reading is not None:
+            await end_tasks({self._reading})
 
     async def _look(self) -> None:
         """Have read what was missed, if anything can have been, and note how far all is heard. Reading goes on behind:

@@ -110,7 +110,7 @@ class Delivery:
             self._expect(Write(len(parts) - 1, parts[-1].text, final=True))
 
     def _expect(self, write: Write) -> None:
-        """What it costs is fetched from where processes share it while the model, or the store, is waited for."""
+        """What it costs is kept, or fetched from where processes share it, while model or store are waited for."""
         self._pacing.expect(self._clock(), self._surface.ways(write), self._conversation)
 
     async def finish(self, notes: Sequence[str] = (), controls: Controls | None = None, whole: bool = True) -> None:
@@ -134,14 +134,16 @@ class Delivery:
         """Write no more and leave what stands there. Never raises; may be called at any time."""
         self._ending = True
         writer, self._writer = self._writer, None
-        if writer is not None:
-            if self._in_flight:
-                await asyncio.wait({writer}, timeout=LEAVING)
-            writer.cancel()
-            await asyncio.wait({writer})
-            if not writer.cancelled():
-                writer.exception()  # whatever it was, nobody waits for this reply any more
-        self._pacing.closed(self._conversation)
+        try:
+            if writer is not None:
+                if self._in_flight:
+                    await asyncio.wait({writer}, timeout=LEAVING)
+                writer.cancel()
+                await asyncio.wait({writer})
+                if not writer.cancelled():
+                    writer.exception()  # whatever it was, nobody waits for this reply any more
+        finally:
+            self._pacing.closed(self._conversation)
 
     async def remove(self) -> None:
         """Take away whatever stands there, however often that takes within ``PATIENCE``. Raises as ``finish`` does."""
@@ -231,9 +233,9 @@ class Delivery:
     # --- final writes
 
     async def _settle(self, parts: Sequence[Part], notes: Sequence[str], controls: Controls | None) -> None:
-        if not parts:
-            raise ValueError("a reply needs visible text")
         try:
+            if not parts:
+                raise ValueError("a reply needs visible text")
             last = len(parts) - 1
             for index, part in enumerate(parts):
                 is_last = index == last

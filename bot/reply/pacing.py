@@ -1,15 +1,17 @@
 """When a write may go out: one budget per bucket of a platform, shared by every conversation that uses it.
 
 A pure machine: it is told the time and answers how long to wait. Each bucket holds tokens, as its ``Budget`` says.
-First and final writes may use every token; when they wait, those come first whose reply began first, if it is their
-first, or that were asked for first. Previews get what is left above a floor (the reserve, or one token for each live
-conversation if that is more), the conversation whose last write is oldest first, and the emptier the bucket, the longer
-each one's interval. A 429 empties its own bucket and lowers that bucket's rate for a while.
+First and final writes may use every token, and wait in the order of their tickets: a reply draws that of its first
+write when it begins, those of later ones when they are asked for. Previews get what is left above a floor (the reserve,
+or one token for each live conversation if that is more), the conversation whose last write is oldest first, and the
+emptier the bucket, the longer each one's interval. A 429 empties its own bucket and lowers that bucket's rate for a
+while.
 
 Whoever is told to wait keeps its place by asking again when the wait is over; a place not asked for lapses.
 
 Where other processes write too, this one spends from slices: ``needs`` says what to trade for, ``supply`` takes what
-came, and ``expect`` makes sure that it has come before a write is due.
+came, and ``expect`` makes sure that it has come before a write is due. ``expect`` also lets younger replies wait for a
+moment before they take the last tokens.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from bot.reply.bucket import NO_WAIT, Bucket, Place
 GRACE = 2.0  # seconds a place in the queue outlives the wait that was promised
 COURTESY = 0.02  # seconds that a first write waits for that of an older reply, where the second of them must wait long
 LONGEST_GUESS = 2.0  # seconds a preview waits on an estimate of what other processes will leave
-_FEW = 2.0  # tokens; with fewer, who comes second waits for the rate
+_FEW = 2.0  # tokens; with fewer, who comes second waits for the rate, always where a bucket holds one
 _SWEEP_EVERY = 256
 
 
@@ -120,6 +122,8 @@ class Pacing:
                 break
         if best is None:
             raise ValueError("a write needs at least one way")
+        if best.wait <= 0 and urgency is not Urgency.PREVIEW:
+            best = Grant(best.way, self._courtesy(now, best.way, conversation))
         self._leave_queues(conversation)
         if best.wait > 0:
             self._queue(now, best, conversation, urgency)
@@ -187,16 +191,19 @@ class Pacing:
                 wait = max(wait, bucket.preview_wait(conversation, now))
             else:
                 rank = self._ticket.get(conversation, inf)
-                own = bucket.urgent_wait(conversation, rank, now)
-                if own <= NO_WAIT and bucket.tokens < _FEW and self._is_awaited(bucket, rank):
-                    own = max(0.0, self._polite.setdefault(conversation, now) + COURTESY - now)
-                wait = max(wait, own)
+                wait = max(wait, bucket.urgent_wait(conversation, rank, now))
             self._open[conversation].add(toll.key)
         return wait if wait > NO_WAIT else 0.0
 
-    def _is_awaited(self, bucket: Bucket, rank: float) -> bool:
-        """The first write of an older reply is still to come."""
-        return any(self._ticket.get(name, inf) < rank for name in bucket.expected)
+    def _courtesy(self, now: float, way: Way, conversation: str) -> float:
+        """What a first write that may go now by ``way`` waits for that of an older reply."""
+        rank = self._ticket.get(conversation, -inf)
+        for toll in way.tolls:
+            bucket = self._buckets[toll.key]
+            if bucket.tokens < _FEW and any(self._ticket.get(name, inf) < rank for name in bucket.expected):
+                wait = self._polite.setdefault(conversation, now) + COURTESY - now
+                return wait if wait > NO_WAIT else 0.0
+        return 0.0
 
     def _bucket(self, now: float, toll: Toll) -> Bucket:
         bucket = self._buckets.get(toll.key)

@@ -59,6 +59,16 @@ async def test_nobody_waits_longer_for_tasks_that_go_on() -> None:
     assert await end_tasks({task})
 
 
+async def test_a_task_that_had_broken_before_is_told_of(capsys: pytest.CaptureFixture[str]) -> None:
+    async def breaks() -> None:
+        raise KeyError("its last word")
+
+    task = asyncio.create_task(breaks())
+    await asyncio.wait({task})
+    assert await end_tasks({task})
+    assert "a task had broken" in "".join(capsys.readouterr())
+
+
 async def test_there_may_be_nothing_to_end() -> None:
     assert await end_tasks(())
 

@@ -58,6 +58,7 @@ async def test_whatever_breaks_every_accepted_question_has_its_one_outcome_in_or
     assert result.trouble == [], told(result)
     assert result.found.accepted > SMALL.turns / 2
     assert (len(result.blows), result.counts["SIGTERM"]) == (SMALL.kills + SMALL.pauses, SMALL.deploys)
+    assert [end.code for end in result.ends] == [0] * SMALL.deploys
     assert result.counts["database crashes"] == 1
 
 

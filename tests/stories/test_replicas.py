@@ -500,9 +500,15 @@ async def test_a_database_that_restarts_within_the_lease_costs_a_running_answer_
 async def test_told_to_go_while_the_database_says_nothing_a_process_ends_well_and_soon(
     own_town: Town, cluster: Cluster
 ) -> None:
+    """With every surface: each has something to write down at the end."""
     town = own_town
-    town.llm.scripts.append(SLOW)
-    async with town.replica("one", SHUTDOWN_GRACE="1") as one:
+    own = {"SHUTDOWN_GRACE": "1", "WEB_ENABLED": "true"}
+    async with Discord() as discord, town.replica("one", **own, **discord.environment()) as one:
+        for number in range(20):
+            channel = discord.add_channel(f"channel {number}")
+            await discord.says("ada", channel, f"<@{discord.bot.id}> hello")
+        await one.outcomes(20)
+        town.llm.scripts.append(SLOW)
         await town.begins(one, "tell me")
         with silent(cluster):
             await town.asks("and this?")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from adapters.discord import missed as missed_module
 from adapters.discord.missed import Json, Missed
 from tests.adapters.discord.conversing import Talk, asked, is_final
 from tests.emulators.discord import Channel, Permission
@@ -268,3 +271,39 @@ async def test_what_was_missed_before_there_were_more_shards_is_read_by_whoever_
     async with talk.bot():
         for question in missed:
             await talk.answered(question, talk.llm.default.text)
+
+
+@dataclass
+class Notes:
+    """A shelf that may never answer. ``kept``: (channel, last message)."""
+
+    kept: list[tuple[str, str]] = field(default_factory=list)
+    is_away: bool = False
+
+    async def put(self, kind: str, id: str, value: Json, position: int = 0) -> None:
+        if self.is_away:
+            await asyncio.Event().wait()
+        self.kept.append((id, value["last"]))
+
+
+async def test_at_the_end_what_is_new_is_noted_and_a_database_that_says_nothing_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(missed_module, "_LAST", 0.2)
+    notes, directory = Notes(), SimpleNamespace(guilds=SimpleNamespace(shard=lambda guild: 0, shard_count=1))
+    behind: list[asyncio.Task[Any]] = []
+    missed = Missed(
+        cast(Any, None), cast(Any, directory), cast(Any, notes),
+        look=cast(Any, None), behind=lambda work: behind.append(asyncio.create_task(work)),
+    )  # fmt: skip
+    for channel, id in (("one", 5), ("two", 6), ("one", 7)):
+        missed.hear(channel, "guild", id, takes_part=True)
+    await asyncio.wait(behind)
+    assert notes.kept == [("one", "5"), ("two", "6")]
+    await missed.close()
+    await missed.close()
+    assert notes.kept[2:] == [("one", "7")]
+    missed.hear("two", "guild", 8, takes_part=True)
+    notes.is_away = True
+    async with asyncio.timeout(30):
+        await missed.close()

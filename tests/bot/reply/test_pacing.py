@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bot.budgets import SLOWED, SLOWEST
 from bot.replies import Budget, Toll, Way
-from bot.reply.pacing import COURTESY, Pacing, Urgency
+from bot.reply.pacing import COURTESY, Grant, Pacing, Urgency
 
 
 def way(key: str, rate: float = 1.0, burst: int = 5, reserve: int = 1, name: str = "edit") -> Way:
@@ -213,6 +213,16 @@ def test_a_first_write_lets_that_of_an_older_reply_go_first_if_it_comes_within_a
     assert order(older_after=0.01) == [("older", 5.01), ("younger", pytest.approx(6.01))]
     assert order(older_after=0.5) == [("younger", 5.0 + COURTESY), ("older", pytest.approx(6.0 + COURTESY))]
     assert order(older_after=0.01, burst=2) == [("younger", 5.0), ("older", 5.01)]  # it makes nobody wait
+
+
+def test_courtesy_costs_a_moment_and_never_the_better_way_nor_a_final_write() -> None:
+    pacing = Pacing()
+    ways = [way("stream", burst=1, name="start"), way("post", burst=9, name="post")]
+    pacing.expect(0.0, ways, "older")
+    pacing.expect(0.0, ways[:1], "younger")
+    assert pacing.due(1.0, ways, "younger", Urgency.FIRST) == Grant(ways[0], COURTESY)
+    assert pacing.due(1.0 + COURTESY, ways, "younger", Urgency.FIRST) == Grant(ways[0], 0.0)
+    assert pacing.due(9.0, ways, "younger", Urgency.FINAL) == Grant(ways[0], 0.0)
 
 
 def test_after_its_first_write_a_reply_waits_behind_what_was_asked_for_before() -> None:
