@@ -24,6 +24,7 @@ _RESTED = 0.3  # seconds; no server restarts in less
 _LONGEST = 60.0  # seconds of a statement; a server that cannot be reached any more says nothing
 _STILL = 10.0  # seconds that a transaction may stand still, at most
 _OF_LEASE = 0.8  # it ends before its process counts as dead, for who takes over passes over what is locked
+_OF_STILL = 0.5  # what a statement waits for a lock
 
 
 class ServerAway(OSError):
@@ -58,9 +59,13 @@ def postgresql_connections(url: URL, lease: float) -> tuple[PostgresqlConnection
         max_overflow=0,
         pool_timeout=_QUEUE,
         hide_parameters=True,
-        # A frozen process must not keep rows locked.
+        # A frozen process must not keep rows locked. One transaction of it may wait for what another has locked, and
+        # would have it for as long again: so it gives up before the other is ended.
         connect_args={
-            "server_settings": {"idle_in_transaction_session_timeout": f"{still * 1000:.0f}"},
+            "server_settings": {
+                "idle_in_transaction_session_timeout": f"{still * 1000:.0f}",
+                "lock_timeout": f"{_OF_STILL * still * 1000:.0f}",
+            },
             "timeout": _WAIT,
             "command_timeout": _LONGEST,
         },

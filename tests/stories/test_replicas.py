@@ -75,8 +75,22 @@ class Town:
             "SHUTDOWN_GRACE": "5",
             **variables,
         }
+        before = await self._heard()
         async with running(folder, *program, **given) as process:
+            # It reads what was written meanwhile, and could be the first to hear a question that is put to another one.
+            async with asyncio.timeout(PATIENCE):
+                while await self._heard() == before:
+                    await asyncio.sleep(0.05)
             yield process
+
+    async def _heard(self) -> str:
+        """Who wrote last that everything is heard; the times in it are whole seconds."""
+        door = await asyncpg.connect(self.database)
+        try:
+            noted = "SELECT xmin::text FROM shelf WHERE platform = 'slack' AND kind = 'heard'"
+            return str(await door.fetchval(noted))
+        finally:
+            await door.close()
 
     def hears(self, process: Process) -> None:
         """What happens from now on is sent to this process."""

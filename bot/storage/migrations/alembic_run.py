@@ -8,7 +8,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, text
 
 from bot.errors import ConfigurationError
 
@@ -31,6 +31,7 @@ def newest() -> str | None:
 def migrate(connection: Connection) -> None:
     """Run what is missing. Raises ``ConfigurationError`` for tables made by a newer version of the program."""
     if connection.dialect.name == "postgresql":  # of several processes that start together, one migrates
+        connection.execute(text("SET LOCAL lock_timeout = 0"))
         connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
     config = scripts()
     config.attributes["connection"] = connection

@@ -220,8 +220,8 @@ def test_courtesy_costs_a_moment_and_never_the_better_way_nor_a_final_write() ->
     ways = [way("stream", burst=1, name="start"), way("post", burst=9, name="post")]
     pacing.expect(0.0, ways, "older")
     pacing.expect(0.0, ways[:1], "younger")
-    assert pacing.due(1.0, ways, "younger", Urgency.FIRST) == Grant(ways[0], COURTESY)
-    assert pacing.due(1.0 + COURTESY, ways, "younger", Urgency.FIRST) == Grant(ways[0], 0.0)
+    assert pacing.due(0.0, ways, "younger", Urgency.FIRST) == Grant(ways[0], COURTESY)
+    assert pacing.due(COURTESY, ways, "younger", Urgency.FIRST) == Grant(ways[0], 0.0)
     assert pacing.due(9.0, ways, "younger", Urgency.FINAL) == Grant(ways[0], 0.0)
 
 

@@ -12,10 +12,10 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
-from bot.errors import StoreDamaged, Superseded
+from bot.errors import StoreBusy, StoreDamaged, Superseded
 from bot.ports import Level, Outcome, Scope, Signal, SignalKind
 from bot.storage import Db, SqlStore, open_store
-from bot.storage.migrations import upgrade
+from bot.storage.migrations import alembic_run, upgrade
 from tests.contracts.store import accept, again, asked, begin, place, play, read_all, said, texts
 from tests.postgres import Server
 
@@ -366,3 +366,41 @@ async def test_a_listener_that_was_cut_off_says_so_and_listens_again(opened: Ope
         await door.execute("SELECT pg_notify('parley', 'sweep:0:0')")
         await heard.until(Signal(SignalKind.SWEEP))
         await door.close()
+
+
+@contextlib.asynccontextmanager
+async def held(url: str, statement: str) -> AsyncIterator[asyncpg.Connection]:
+    """Somebody's transaction that has carried this out, and stands still."""
+    door = await asyncpg.connect(url)
+    try:
+        async with door.transaction():
+            await door.execute(statement)
+            yield door
+    finally:
+        await door.close()
+
+
+async def test_who_waits_for_a_lock_gives_up_before_a_frozen_holder_of_it_is_ended(url: str) -> None:
+    """Else one frozen process could keep a row for as long as that twice: what waits in it inherits the lock."""
+    store, db = await open_store(url, Path("nowhere"), lease=2.0)
+    claim = await begin(store, asked("one"))
+    async with held(url, "SELECT 1 FROM conversations FOR UPDATE"):
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(StoreBusy):
+            await store.shown(claim, ("1",))
+        took = asyncio.get_running_loop().time() - began
+    setting = text("SELECT setting FROM pg_settings WHERE name = 'idle_in_transaction_session_timeout'")
+    ended = int(await db.read(lambda it: it.execute(setting).scalar_one())) / 1000
+    assert took < ended < 2.0
+    await store.shown(claim, ("1",))
+    await store.close()
+
+
+async def test_a_start_waits_for_as_long_as_another_one_migrates(postgresql: Server) -> None:
+    async with postgresql.database(empty=True) as url, asyncio.timeout(PATIENCE):
+        async with held(url, f"SELECT pg_advisory_xact_lock({alembic_run._LOCK})"):
+            opening = asyncio.create_task(open_store(url, Path("nowhere"), lease=1.0))
+            done, _ = await asyncio.wait({opening}, timeout=1.5)
+            assert not done
+        store, _ = await opening
+        await store.close()
