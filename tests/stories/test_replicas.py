@@ -21,6 +21,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from bot.storage import open_store
 from tests.adapters.discord import conversing as discord_words
 from tests.adapters.slack.conversing import is_final, markdown, under
 from tests.emulators.discord import Discord
@@ -457,6 +458,8 @@ async def own_town(tmp_path: Path, llm: LlmEmulator, cluster: Cluster) -> AsyncI
     await door.execute("CREATE DATABASE town")
     await door.execute("ALTER DATABASE town SET synchronous_commit = on")
     await door.close()
+    store, _ = await open_store(cluster.server.url("town"), tmp_path)
+    await store.close()
     async with Slack() as slack:
         slack.use_http("http://127.0.0.1:9/slack/events")
         yield Town(slack, llm, cluster.server.url("town"), tmp_path)
