@@ -19,6 +19,8 @@ from typing import Any
 
 import structlog
 
+from bot.errors import ParleyError
+
 log = structlog.get_logger("tasks")
 
 WITHIN = 5.0  # seconds
@@ -36,8 +38,8 @@ async def end_tasks(tasks: Iterable[asyncio.Task[Any]], within: float = WITHIN) 
     for task in tasks:
         if not task.done():
             pending.add(task)
-        elif not task.cancelled() and (broken := task.exception()) is not None:
-            log.error("a task had broken", exc_info=broken)  # nobody else will ask for it
+        elif not (task.cancelled() or isinstance(broken := task.exception(), ParleyError | None)):
+            log.error("a task had broken", exc_info=broken)  # nobody else asks for it; errors of ours have been told
     clock = asyncio.get_running_loop().time
     until = clock() + within
     while pending and (left := until - clock()) > 0:

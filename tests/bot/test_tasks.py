@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from bot.errors import StoreError
 from bot.tasks import end_tasks
 
 _NEVER = """
@@ -59,14 +60,17 @@ async def test_nobody_waits_longer_for_tasks_that_go_on() -> None:
     assert await end_tasks({task})
 
 
-async def test_a_task_that_had_broken_before_is_told_of(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("error", "told"), [(KeyError("its last word"), True), (StoreError("full"), False)])
+async def test_a_task_that_had_broken_before_is_told_of_unless_it_said_so_itself(
+    error: Exception, told: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
     async def breaks() -> None:
-        raise KeyError("its last word")
+        raise error
 
     task = asyncio.create_task(breaks())
     await asyncio.wait({task})
     assert await end_tasks({task})
-    assert "a task had broken" in "".join(capsys.readouterr())
+    assert ("a task had broken" in "".join(capsys.readouterr())) is told
 
 
 async def test_there_may_be_nothing_to_end() -> None:
